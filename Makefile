@@ -8,7 +8,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 # Settings: make test T=tests/protocol · make serve ARGS="--port 9000" · make demo PYTHON=python3.13
-PYTHON ?= python3
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 T ?=
 ARGS ?=
 
@@ -28,11 +28,11 @@ say = printf '\033[1m== %s\033[0m\n'
 define debian
 	install="apt-get install -y --no-install-recommends $(1)"; \
 	if ! command -v apt-get >/dev/null; then \
-		echo "authgate: $(2) needs these Debian packages, or their like on this system: $(1)" >&2; exit 1; \
+		echo "authgate: missing for $(2): $(1) (Debian's names; install their like here)" >&2; exit 1; \
 	elif [ "$$(id -u)" = 0 ]; then sudo=; \
 	elif sudo -n true 2>/dev/null; then sudo="sudo -n"; \
 	else \
-		echo "authgate: $(2) needs packages that only root can install. Run this, then make again:" >&2; \
+		echo "authgate: for $(2), root has to install packages. Run this, then make again:" >&2; \
 		echo "    sudo apt-get update && sudo $$install" >&2; exit 1; \
 	fi; \
 	$(say) "Installing $(1) ($(2))"; \
@@ -106,13 +106,15 @@ clean: ## remove everything that make made
 # last, the versions are the same. An environment half made is removed with its python (make removes
 # the target of a recipe that failed or was interrupted) and made again; --clear takes the stamps too.
 $(RUN)/python:
-	@found=$$(command -v $(PYTHON) || true); \
+	@found=; seen=; \
+	for name in $(PYTHON); do \
+		path=$$(command -v "$$name") || continue; \
+		if "$$path" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$path; break; fi; \
+		seen="$$seen $$path ($$("$$path" -V 2>&1 | head -1))"; \
+	done; \
 	if [ -z "$$found" ]; then \
-		echo "authgate: no $(PYTHON) here. Install Python 3.11 or newer, or name one: make PYTHON=..." >&2; exit 1; \
-	fi; \
-	if ! "$$found" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
-		echo "authgate needs Python 3.11 or newer; $$found is $$("$$found" -V 2>&1)." >&2; \
-		echo "Name a newer one: make PYTHON=/path/to/python3" >&2; exit 1; \
+		echo "authgate needs Python 3.11 or newer; found:$${seen:- none}." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; \
 	fi; \
 	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
 		$(call debian,python3-venv,making a Python environment); \
