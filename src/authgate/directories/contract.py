@@ -1,0 +1,119 @@
+"""What a directory answers. All doors are here from the start; a directory that lacks a way in says
+so in `ways` and refuses the rest, so that adding a directory adds a file and changes none.
+
+Every method returns an outcome value; none raises for what a person or a remote service did. A
+directory never tells *why* a sign-in was wrong: a wrong password, an unknown or a disabled person
+are one `Refused`, after one and the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from authgate.protocol.records import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Where a sign-in comes from: the address as the trusted proxies tell it."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways in that a directory offers."""
+
+    password: bool = False
+    providers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The directory vouches for this person."""
+
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsFactor:
+    """The first factor was right, and a second one is due before anything else may happen.
+
+    `kind` is `totp` or `phone`; `hint` may be shown (the last digits of a number). `sealed` is the
+    directory's own state between the two factors, encrypted by it, at most `expires_in` seconds.
+    """
+
+    kind: str
+    hint: str
+    sealed: str = field(repr=False)
+    expires_in: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No. `explain` is a key of a sentence a page may show, or None for the one plain answer."""
+
+    explain: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The directory cannot answer now. `retry_after` in seconds, if it said so."""
+
+    retry_after: int | None = None
+
+
+SignIn = SignedIn | NeedsFactor | Refused | Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class SocialStart:
+    """Where to send the browser, and what the directory must get back to finish (sealed by it)."""
+
+    url: str
+    sealed: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StillGood:
+    """The person may go on; the directory's present word on them."""
+
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Deleted, disabled, banned or signed out: what was granted must end."""
+
+
+Recheck = StillGood | Gone | Unavailable
+
+
+class Directory(Protocol):
+    """Somebody's user store, read-only to us."""
+
+    name: str
+    ways: Ways
+
+    async def sign_in_with_password(
+        self, username: str, password: str, visitor: Visitor
+    ) -> SignIn:
+        """Judge a user name (an e-mail address) and a password."""
+
+    async def answer_factor(self, sealed: str, answer: str, visitor: Visitor) -> SignIn:
+        """Judge a second factor for the `NeedsFactor.sealed` of the first."""
+
+    async def start_social(
+        self, provider: str, callback_url: str, transaction: str
+    ) -> SocialStart | Refused | Unavailable:
+        """Begin a sign-in at `provider`; `transaction` comes back to `callback_url`."""
+
+    async def finish_social(
+        self, provider: str, sealed: str, answer: Mapping[str, str], visitor: Visitor
+    ) -> SignIn:
+        """Judge what the provider's redirect brought back."""
+
+    async def recheck(self, sub: str) -> Recheck:
+        """Is this person still one who may be signed in?"""

@@ -1,0 +1,59 @@
+"""Request parameters as OAuth reads them (RFC 6749 sections 3.1 and 3.2).
+
+An empty value counts as absent, an unknown name is ignored, a repeated one is an error. `resource`
+alone may repeat (RFC 8707 section 2), so its values are kept as a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from authgate.protocol.errors import Reason, Refusal
+
+MAX_PARAMETERS = 100
+MAX_VALUE_LENGTH = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The parameters of one request. `repeated` names what came more than once."""
+
+    values: dict[str, str]
+    resources: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+
+    def get(self, name: str) -> str | None:
+        """The value of `name`, or None when it is absent or empty."""
+        return self.values.get(name)
+
+    def refuse_repeated(self) -> None:
+        """Raise for the first repeated parameter (RFC 6749 section 3.1: MUST NOT)."""
+        if self.repeated:
+            raise Refusal(Reason.REQUEST_REPEATED, name=self.repeated[0])
+
+    def require(self, name: str) -> str:
+        """The value of `name`, or the refusal that it is missing."""
+        value = self.values.get(name)
+        if value is None:
+            raise Refusal(Reason.PARAMETER_MISSING, name=name)
+        return value
+
+
+def read(pairs: Iterable[tuple[str, str]]) -> Parameters:
+    """Sort decoded name-value pairs into `Parameters`; too long a value is refused by name."""
+    values: dict[str, str] = {}
+    resources: list[str] = []
+    repeated: list[str] = []
+    for name, value in pairs:
+        if len(value) > MAX_VALUE_LENGTH:
+            raise Refusal(Reason.PARAMETER_TOO_LONG, name=name, limit=str(MAX_VALUE_LENGTH))
+        if not value:
+            continue
+        if name == "resource":
+            resources.append(value)
+        elif name in values:
+            repeated.append(name)
+        else:
+            values[name] = value
+    return Parameters(values, tuple(resources), tuple(repeated))

@@ -1,0 +1,41 @@
+"""Proving the client at the token, revocation and introspection endpoints, throttled."""
+
+from __future__ import annotations
+
+from authgate.protocol import clients
+from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.parameters import Parameters
+from authgate.protocol.records import AuthenticatedClient
+from authgate.steps.parts import Parts, audited
+
+
+async def authenticate(
+    parts: Parts, authorization: str | None, form: Parameters, address: str
+) -> AuthenticatedClient:
+    """The client that sent this form; raises `Refusal` (RFC 6749 section 5.2, invalid_client).
+
+    Wrong secrets are throttled per client and address, so that nobody can lock a client out from
+    elsewhere.
+    """
+    form.refuse_repeated()
+    credentials = clients.read_credentials(authorization, form)
+    if credentials.secret is not None:
+        wait = parts.throttles.check_client(credentials.client_id, address)
+        if wait is not None:
+            raise Refusal(Reason.THROTTLED, retry_after=wait)
+    client = await parts.store.client(credentials.client_id)
+    try:
+        return clients.authenticate(credentials, client)
+    except Refusal as refusal:
+        if refusal.reason is Reason.CLIENT_SECRET_WRONG:
+            parts.throttles.client_failed(credentials.client_id, address)
+            await parts.store.record(
+                audited(
+                    parts.clock(),
+                    "client.authentication",
+                    "refused",
+                    client_id=credentials.client_id,
+                    address=address,
+                )
+            )
+        raise

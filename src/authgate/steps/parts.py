@@ -1,0 +1,46 @@
+"""The parts every step works with, put together once by `app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from authgate.directories.contract import Directory
+from authgate.issuers.contract import Issuer
+from authgate.protocol.policy import Policy
+from authgate.protocol.records import AuditEvent
+from authgate.security.limits import Throttles
+from authgate.security.vault import Vault
+from authgate.store.contract import Store
+
+Clock = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Contracts only: no step knows which engine, directory or issuer stands behind them.
+
+    `clock` gives the time in integer seconds since the epoch.
+    """
+
+    policy: Policy
+    store: Store
+    issuer: Issuer
+    passwords: Directory
+    vault: Vault
+    throttles: Throttles
+    clock: Clock
+
+
+def audited(
+    now: int,
+    event: str,
+    outcome: str = "done",
+    *,
+    actor: str | None = None,
+    client_id: str | None = None,
+    address: str | None = None,
+    **detail: object,
+) -> AuditEvent:
+    """An audit event at `now`; `detail` must hold nothing secret."""
+    return AuditEvent(now, event, outcome, actor, client_id, address, detail)

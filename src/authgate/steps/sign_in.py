@@ -1,0 +1,74 @@
+"""Signing a person in and out: throttle, ask the directory, keep a browser session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from authgate.directories.contract import NeedsFactor, SignedIn, Unavailable, Visitor
+from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.records import Person, Session
+from authgate.security.digests import digest, new_secret
+from authgate.steps.parts import Parts, audited
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session just begun; `cookie` is its secret, known to this browser alone."""
+
+    cookie: str = field(repr=False)
+    session: Session
+
+
+async def with_password(parts: Parts, username: str, password: str, address: str) -> Person:
+    """The person this user name and password belong to; raises `Refusal`.
+
+    Pages and tools count into the same throttles, and only failures count. The refusal never says
+    which of the two was wrong.
+    """
+    throttles = parts.throttles
+    wait = throttles.check_sign_in(username, address)
+    if wait is not None:
+        raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=wait)
+    outcome = await parts.passwords.sign_in_with_password(username, password, Visitor(address))
+    now = parts.clock()
+    match outcome:
+        case SignedIn(person):
+            throttles.sign_in_succeeded(username, address)
+            return person
+        case Unavailable(retry_after):
+            throttles.sign_in_undecided(username, address)
+            raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=retry_after or 5)
+        case NeedsFactor():
+            throttles.sign_in_undecided(username, address)
+            raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=60)
+        case _:
+            throttles.sign_in_failed(username, address)
+            await parts.store.record(
+                audited(now, "person.sign_in", "refused", address=address)
+            )
+            raise Refusal(Reason.SIGN_IN_WRONG)
+
+
+async def begin_session(parts: Parts, person: Person, address: str) -> NewSession:
+    """A new session for a person who just signed in: always a new secret (session fixation)."""
+    cookie, now = new_secret(), parts.clock()
+    session = Session(digest(cookie), person, now, now + parts.policy.session_ttl)
+    await parts.store.open_session(
+        session, audited(now, "person.sign_in", actor=person.sub, address=address)
+    )
+    return NewSession(cookie, session)
+
+
+async def find_session(parts: Parts, cookie: str | None) -> Session | None:
+    """The live session behind a cookie."""
+    if not cookie:
+        return None
+    return await parts.store.session(digest(cookie), parts.clock())
+
+
+async def end_session(parts: Parts, session: Session, address: str) -> None:
+    """Sign out in this browser; what was granted to clients stays granted."""
+    await parts.store.close_session(
+        session.session_digest,
+        audited(parts.clock(), "person.sign_out", actor=session.person.sub, address=address),
+    )

@@ -1,0 +1,254 @@
+"""What is remembered, as a contract: one method is one protocol step with one deciding statement.
+
+Every engine keeps the same promises (the suite in tests/store/contract holds them to it, races
+included). Reads return records as they are; a method that settles a race returns an outcome value.
+No method waits for a network other than the database's own, none hands out a transaction, and
+every audit event is written in the transaction of the step it tells about. Anything the engine
+cannot do now (locked, full, unreachable) raises `StoreUnavailable`, and then nothing was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from authgate.protocol.records import (
+    Account,
+    Approval,
+    AuditEvent,
+    AuthorizationRequest,
+    Client,
+    Code,
+    Consent,
+    Grant,
+    Redemption,
+    RefreshToken,
+    RotationOutcome,
+    Session,
+    SigningKey,
+)
+
+
+class StoreUnavailable(Exception):
+    """The store cannot answer now; nothing was changed and the same call may succeed later."""
+
+
+class StoreTooNew(Exception):
+    """The database was written by a newer version of authgate than this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many rows one sweep removed."""
+
+    requests: int = 0
+    codes: int = 0
+    refresh_tokens: int = 0
+    grants: int = 0
+    sessions: int = 0
+    clients: int = 0
+
+    @property
+    def total(self) -> int:
+        return (
+            self.requests
+            + self.codes
+            + self.refresh_tokens
+            + self.grants
+            + self.sessions
+            + self.clients
+        )
+
+
+class Store(Protocol):
+    """The whole memory of authgate."""
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Create or migrate the schema, then get ready. Raises `StoreTooNew`."""
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the engine. Safe to call twice."""
+
+    async def ping(self) -> None:
+        """Return if the store can read and write; raise `StoreUnavailable` otherwise."""
+
+    async def sweep(self, now: int, *, access_ttl: int, batch: int = 500) -> Swept:
+        """Remove at most `batch` rows of each kind that nothing can need any more.
+
+        Requests and sessions go an hour after their end. A code goes 30 days after its end if it
+        was redeemed (a replay must be told from a stranger), else after an hour. A grant with its
+        refresh tokens goes when it ended (expired or revoked) more than 30 days and `access_ttl`
+        seconds ago. A client goes when it has no live grant (not revoked, not expired) and no open
+        request, and was unused for 90 days (24 hours if never used since registration).
+        """
+
+    # --- clients ----------------------------------------------------------------------------
+
+    async def register_client(self, client: Client, audit: AuditEvent) -> None:
+        """Keep a new client. The identifier is 128 random bits or more: a clash is a fault."""
+
+    async def client(self, client_id: str) -> Client | None:
+        """The client with exactly this identifier."""
+
+    async def clients(self, *, limit: int = 1000, after: str = "") -> Sequence[Client]:
+        """Clients ordered by identifier, beginning after `after`."""
+
+    async def remove_client(self, client_id: str, now: int, audit: AuditEvent) -> bool:
+        """Remove a client and end its grants (reason `client_removed`). False: there was none."""
+
+    # --- authorization requests -------------------------------------------------------------
+
+    async def open_request(self, request: AuthorizationRequest) -> None:
+        """Keep a validated authorization request until it is answered or expires."""
+
+    async def request(self, request_digest: str) -> AuthorizationRequest | None:
+        """The request with this digest, answered or expired ones included until swept."""
+
+    async def approve(
+        self,
+        request_digest: str,
+        code: Code,
+        consent: Consent | None,
+        now: int,
+        audit: AuditEvent,
+    ) -> Approval:
+        """Answer a request with a code: exactly one caller gets APPROVED.
+
+        Decided by one statement (answered_at set where it was empty and the request has not
+        expired at `now`). With APPROVED the code is kept, and `consent` (if given) replaces what
+        was remembered for the same person, client, redirect host and resource.
+        """
+
+    async def deny(self, request_digest: str, now: int, audit: AuditEvent) -> Approval:
+        """Answer a request without a code; the same deciding statement as `approve`."""
+
+    async def consent(
+        self, sub: str, client_id: str, redirect_host: str, resource: str
+    ) -> Consent | None:
+        """What this person allowed this client at this redirect host for this resource."""
+
+    # --- codes and grants -------------------------------------------------------------------
+
+    async def code(self, code_digest: str) -> Code | None:
+        """The code as issued, redeemed ones included until swept."""
+
+    async def count_code_failure(self, code_digest: str, limit: int) -> int:
+        """Count one wrong verifier; returns the failures so far. Never counts beyond `limit`."""
+
+    async def redeem_code(
+        self,
+        code_digest: str,
+        grant: Grant,
+        refresh_token: RefreshToken | None,
+        now: int,
+        audit: AuditEvent,
+        *,
+        failure_limit: int,
+    ) -> Redemption:
+        """Spend a code and begin its grant, in one transaction; exactly one caller wins.
+
+        One statement decides: redeemed_at set where it was empty, not expired at `now`, fewer
+        failures than `failure_limit`. REPLAYED when it was redeemed before: then the grant that
+        the code began is ended by this call (reason `code_replayed`). Call it only after client,
+        redirect URI and PKCE were right, or a stranger could end a grant. Also stamps the client
+        as used (at most once a day).
+        """
+
+    async def refresh_token(self, token_digest: str) -> tuple[RefreshToken, Grant] | None:
+        """The refresh token with its grant, superseded and ended ones included until swept."""
+
+    async def rotate_refresh_token(
+        self,
+        token_digest: str,
+        successor: RefreshToken,
+        grant_expires_at: int,
+        now: int,
+        grace: int,
+        audit: AuditEvent,
+    ) -> RotationOutcome:
+        """Replace a refresh token by its one successor; exactly one caller sees ROTATED.
+
+        One statement decides: superseded_at set where it was empty, the token not expired at
+        `now` and its grant not revoked. Otherwise the row tells why: `grace` seconds
+        (inclusive) after it was superseded, and while the successor itself is not superseded, the
+        answer is REPEATED; else a superseded token ends its grant (reason
+        `refresh_token_replayed`) and the answer is REPLAYED. A revoked grant is always ENDED.
+        `audit` is written for ROTATED; for REPLAYED an event with outcome `replayed`.
+        """
+
+    async def grant(self, grant_id: str) -> Grant | None:
+        """The grant, ended ones included until swept. This is on the path of every guarded call."""
+
+    async def grants(
+        self, *, sub: str | None = None, client_id: str | None = None, live_at: int | None = None
+    ) -> Sequence[Grant]:
+        """Grants of a person and/or a client, newest first, at most 1,000."""
+
+    async def end_grant(self, grant_id: str, reason: str, now: int, audit: AuditEvent) -> bool:
+        """End a grant and with it every token it ever gave. False: unknown or ended before."""
+
+    async def end_grants_of(self, sub: str, reason: str, now: int, audit: AuditEvent) -> int:
+        """End all live grants and all browser sessions of a person; returns how many grants."""
+
+    # --- browser sessions -------------------------------------------------------------------
+
+    async def open_session(self, session: Session, audit: AuditEvent) -> None:
+        """Keep a new browser session."""
+
+    async def session(self, session_digest: str, now: int) -> Session | None:
+        """The session if it has not expired."""
+
+    async def close_session(self, session_digest: str, audit: AuditEvent) -> bool:
+        """Forget a session. False: there was none."""
+
+    # --- signing keys -----------------------------------------------------------------------
+
+    async def signing_keys(self) -> Sequence[SigningKey]:
+        """All keys, oldest first, retired ones included until swept."""
+
+    async def add_first_signing_key(self, key: SigningKey) -> None:
+        """Keep `key` only if there is no key at all (two workers start at once: one wins)."""
+
+    async def add_signing_key(self, key: SigningKey, retire_others_at: int, audit: AuditEvent) -> None:
+        """Keep `key`; every older key without an end gets `retires_at = retire_others_at`."""
+
+    async def forget_signing_keys(self, now: int) -> int:
+        """Remove the keys whose `retires_at` has passed; returns how many."""
+
+    # --- people of the embedded directory ---------------------------------------------------
+
+    async def account_by_email(self, email_key: str) -> Account | None:
+        """The account with this case-folded address."""
+
+    async def account(self, sub: str) -> Account | None:
+        """The account with this identifier."""
+
+    async def accounts(self) -> Sequence[Account]:
+        """All accounts, ordered by address."""
+
+    async def add_account(self, account: Account, audit: AuditEvent) -> bool:
+        """Keep a new account. False: the address is taken."""
+
+    async def set_account_disabled(
+        self, sub: str, disabled_at: int | None, now: int, audit: AuditEvent
+    ) -> bool:
+        """Disable (ends the person's grants and sessions) or enable. False: no such account."""
+
+    async def set_account_password(
+        self, sub: str, password_hash: str, now: int, audit: AuditEvent
+    ) -> bool:
+        """Replace the password; ends the person's browser sessions. False: no such account."""
+
+    async def remove_account(self, sub: str, now: int, audit: AuditEvent) -> bool:
+        """Remove an account, its consents and sessions, and end its grants."""
+
+    # --- audit ------------------------------------------------------------------------------
+
+    async def record(self, audit: AuditEvent) -> None:
+        """Write an event that belongs to no other step (a refused sign-in, for instance)."""
+
+    async def audit_events(self, *, limit: int = 100) -> Sequence[AuditEvent]:
+        """The latest events, newest first."""
