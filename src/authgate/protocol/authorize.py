@@ -45,9 +45,7 @@ def prove_redirect(asked: Parameters, client: Client | None) -> str:
         if name in asked.repeated:
             raise Refusal(Reason.REQUEST_REPEATED, name=name)
     if client is None:
-        raise Refusal(
-            Reason.CLIENT_UNKNOWN if asked.get("client_id") else Reason.CLIENT_MISSING
-        )
+        raise Refusal(Reason.CLIENT_UNKNOWN if asked.get("client_id") else Reason.CLIENT_MISSING)
     uri = asked.get("redirect_uri")
     if uri is None:
         raise Refusal(Reason.REDIRECT_URI_MISSING)

@@ -1,4 +1,4 @@
-"""Client authentication at the back-channel endpoints (RFC 6749 section 2.3, OAuth 2.1 section 2.4).
+"""Client authentication at the back-channel endpoints (RFC 6749 2.3, OAuth 2.1 section 2.4).
 
 What a client may register is in `registration`.
 """
@@ -62,9 +62,7 @@ def _read_basic(encoded: str) -> tuple[str, str]:
             unquote_plus(secret, errors="strict"),
         )
     except (binascii.Error, ValueError):
-        raise Refusal(
-            Reason.CLIENT_AUTH_MALFORMED, www_authenticate=BASIC_CHALLENGE
-        ) from None
+        raise Refusal(Reason.CLIENT_AUTH_MALFORMED, www_authenticate=BASIC_CHALLENGE) from None
 
 
 def authenticate(credentials: Credentials, client: Client | None) -> AuthenticatedClient:

@@ -44,9 +44,7 @@ def next_step(
     return Step.CONSENT if must_ask(request, client, remembered) else Step.APPROVE
 
 
-def must_ask(
-    request: AuthorizationRequest, client: Client, remembered: Consent | None
-) -> bool:
+def must_ask(request: AuthorizationRequest, client: Client, remembered: Consent | None) -> bool:
     """Must the person be asked, although they allowed this client before?
 
     Always for a loopback or private-use redirect URI (any program on the machine can be there, RFC

@@ -1,4 +1,4 @@
-"""The discovery documents: what the authorization server and the protected resource say of themselves.
+"""The discovery documents: what authorization server and protected resource say of themselves.
 
 RFC 8414 section 2, RFC 9728 section 2, RFC 9207 section 3. Made from settings once; never from a
 request, so no Host header can reach them. Members without a value are left out, never null.

@@ -106,7 +106,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a person has allowed one client before: per client, person, redirect host and resource."""
+    """What a person allowed one client before: per client, person, redirect host and resource."""
 
     sub: str
     client_id: str

@@ -17,8 +17,11 @@ MAX_LENGTH = 2048
 
 # Schemes that run or read something on the person's machine instead of going somewhere.
 NEVER = frozenset(
-    "javascript data file vbscript blob about filesystem view-source jar mailto tel sms ws wss "
-    "ftp intent chrome chrome-extension resource mhtml res".split()
+    (
+        *("javascript", "data", "file", "vbscript", "blob", "about", "filesystem", "view-source"),
+        *("jar", "mailto", "tel", "sms", "ws", "wss", "ftp", "intent", "chrome", "resource"),
+        *("chrome-extension", "mhtml", "res"),
+    )
 )
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.+)", re.ASCII | re.DOTALL)

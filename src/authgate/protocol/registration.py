@@ -48,7 +48,7 @@ class Registration:
 def judge(
     document: object, *, private_schemes: Collection[str], offered: Collection[str]
 ) -> Registration:
-    """Judge a registration request (RFC 7591 section 2); raises `Refusal` with the section 3.2.2 code.
+    """Judge a registration request (RFC 7591 section 2); raises `Refusal` (section 3.2.2).
 
     `private_schemes`: private-use redirect schemes the operator allows. `offered`: scopes we have.
     """
@@ -144,7 +144,7 @@ def _auth_method(value: object) -> AuthMethod:
 def _names(member: str, value: object) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise _bad(member, "it is not a list of strings")
-    if len(value) > 20:  # noqa: PLR2004 - a bound, not a meaning
+    if len(value) > 20:
         raise _bad(member, "it has more than 20 entries")
     return value
 
@@ -182,7 +182,7 @@ def _scopes(value: object, offered: Collection[str]) -> tuple[str, ...]:
 
 
 def _application_type(value: object, uris: tuple[str, ...]) -> str:
-    """`web` or `native` (OpenID Connect Registration section 2); guessed from the URIs if absent."""
+    """`web` or `native` (OpenID Connect Registration 2); guessed from the URIs if absent."""
     if value is None:
         at_home = all(
             redirect_uris.is_loopback(uri) or redirect_uris.is_private_use(uri) for uri in uris
@@ -190,7 +190,7 @@ def _application_type(value: object, uris: tuple[str, ...]) -> str:
         return "native" if at_home else "web"
     if value not in ("web", "native"):
         raise _bad("application_type", "use web or native")
-    return cast(str, value)
+    return str(value)
 
 
 def _name(value: object) -> str | None:

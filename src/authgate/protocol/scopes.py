@@ -1,4 +1,4 @@
-"""Scopes: reading a list, narrowing what is asked to what exists, never widening what was granted."""
+"""Scopes: reading a list, narrowing what is asked to what exists, never widening a grant."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def check_scope(granted: Collection[str], wanted_any: Collection[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Challenger:
-    """Makes the `WWW-Authenticate` value of one resource (RFC 6750 section 3, RFC 9728 section 5.1).
+    """Makes the `WWW-Authenticate` value of one resource (RFC 6750 section 3, RFC 9728 5.1).
 
     `metadata_url` is the protected resource metadata's address, `scopes` what a client should ask.
     """

@@ -1,4 +1,4 @@
-"""Opening an authorization request, for a browser or as a tool's challenge (RFC 6749 section 4.1.1)."""
+"""Opening an authorization request, for a browser or a tool (RFC 6749 section 4.1.1)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def open_request(parts: Parts, asked: Parameters, origin: Origin) -> Opene
     client_id = asked.get("client_id")
     client = await parts.store.client(client_id) if client_id else None
     redirect_uri = authorize.prove_redirect(asked, client)
-    assert client is not None  # noqa: S101 - prove_redirect refuses None
+    assert client is not None
     state = authorize.check_state(asked)
     try:
         plan = authorize.judge(asked, client, redirect_uri, parts.policy)
@@ -64,9 +64,7 @@ async def open_request(parts: Parts, asked: Parameters, origin: Origin) -> Opene
     return await _keep(parts, plan, client, origin)
 
 
-async def _keep(
-    parts: Parts, plan: authorize.Plan, client: Client, origin: Origin
-) -> Opened:
+async def _keep(parts: Parts, plan: authorize.Plan, client: Client, origin: Origin) -> Opened:
     handle, now = new_secret(), parts.clock()
     request = AuthorizationRequest(
         request_digest=digest(handle),

@@ -138,9 +138,7 @@ async def approve(
     return Answer(url, value, request.state)
 
 
-async def deny(
-    parts: Parts, request: AuthorizationRequest, person: Person, address: str
-) -> Answer:
+async def deny(parts: Parts, request: AuthorizationRequest, person: Person, address: str) -> Answer:
     """Answer `request` with access_denied; the same deciding statement as `approve`."""
     now = parts.clock()
     outcome = await parts.store.deny(

@@ -12,9 +12,7 @@ from authgate.steps.parts import Parts, audited
 INACTIVE: dict[str, object] = {"active": False}
 
 
-async def revoke(
-    parts: Parts, authorization: str | None, form: Parameters, address: str
-) -> None:
+async def revoke(parts: Parts, authorization: str | None, form: Parameters, address: str) -> None:
     """Revoke a token, and with it the whole grant: a client that hands back one token is done.
 
     An unknown token, or another client's, changes nothing and tells nothing (RFC 7009 section 2.2).
@@ -88,9 +86,7 @@ async def _introspect_access(
 
 def _mine(grant: Grant, client: AuthenticatedClient, now: int) -> bool:
     return (
-        grant.client_id == client.client_id
-        and grant.revoked_at is None
-        and grant.expires_at > now
+        grant.client_id == client.client_id and grant.revoked_at is None and grant.expires_at > now
     )
 
 

@@ -43,9 +43,7 @@ async def with_password(parts: Parts, username: str, password: str, address: str
             raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=60)
         case _:
             throttles.sign_in_failed(username, address)
-            await parts.store.record(
-                audited(now, "person.sign_in", "refused", address=address)
-            )
+            await parts.store.record(audited(now, "person.sign_in", "refused", address=address))
             raise Refusal(Reason.SIGN_IN_WRONG)
 
 

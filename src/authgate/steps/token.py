@@ -66,8 +66,14 @@ async def _redeem(
         grant,
         refresh,
         now,
-        audited(now, "token.issued", actor=code.person.sub, client_id=client.client_id,
-                address=address, grant=grant.grant_id),
+        audited(
+            now,
+            "token.issued",
+            actor=code.person.sub,
+            client_id=client.client_id,
+            address=address,
+            grant=grant.grant_id,
+        ),
         failure_limit=policy.verifier_attempts,
     )
     match outcome:
@@ -127,8 +133,14 @@ async def _refresh(
         max(expires_at, now + policy.access_token_ttl),
         now,
         policy.refresh_grace,
-        audited(now, "token.refreshed", actor=grant.person.sub, client_id=client.client_id,
-                address=address, grant=grant.grant_id),
+        audited(
+            now,
+            "token.refreshed",
+            actor=grant.person.sub,
+            client_id=client.client_id,
+            address=address,
+            grant=grant.grant_id,
+        ),
     )
     match outcome.rotation:
         case Rotation.ROTATED | Rotation.REPEATED:
@@ -151,8 +163,13 @@ async def _recheck(parts: Parts, grant: Grant, now: int) -> None:
             grant.grant_id,
             "person_gone",
             now,
-            audited(now, "grant.ended", actor=grant.person.sub, client_id=grant.client_id,
-                    reason="person_gone"),
+            audited(
+                now,
+                "grant.ended",
+                actor=grant.person.sub,
+                client_id=grant.client_id,
+                reason="person_gone",
+            ),
         )
         raise Refusal(Reason.GRANT_ENDED)
 

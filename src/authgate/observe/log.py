@@ -1,0 +1,89 @@
+"""Structured log lines on standard error: JSON for machines, colour for a terminal.
+
+Lines carry reasons, routes and identifiers. Nothing that a caller sent is logged verbatim, so there
+is nothing to redact at any level, DEBUG included.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from authgate.protocol.errors import Refusal
+
+_log: Any = structlog.get_logger("authgate")
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def configure(level: str) -> None:
+    """Set the level (one of `LEVELS`) and the form of every line, ours and the libraries'."""
+    terminal = sys.stderr.isatty()
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries log addresses, URLs and bodies at DEBUG: they stay at WARNING whatever we do.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+
+
+def info(event: str, **fields: object) -> None:
+    """Something an operator may want to know."""
+    _log.info(event, **fields)
+
+
+def warning(event: str, **fields: object) -> None:
+    """Something an operator should look at."""
+    _log.warning(event, **fields)
+
+
+def debug(event: str, **fields: object) -> None:
+    """Something that helps to find a fault."""
+    _log.debug(event, **fields)
+
+
+def refused(scope: Mapping[str, Any], refusal: Refusal) -> None:
+    """A refusal: the rich reason stays inside, the caller got the plain sentence."""
+    _log.info(
+        "request.refused",
+        reason=refusal.reason.value,
+        code=refusal.code,
+        method=scope.get("method"),
+        path=scope.get("path"),
+    )
+
+
+def trouble(event: str, scope: Mapping[str, Any], error: BaseException) -> None:
+    """Trouble of ours that a caller was told to retry."""
+    _log.error(event, path=scope.get("path"), error=type(error).__name__, detail=str(error))
+
+
+def fault(event: str, scope: Mapping[str, Any], error: BaseException, request_id: str) -> None:
+    """A bug: where it happened, without the values that were in play."""
+    frames = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        frames.append(f"{code.co_filename.rpartition('authgate/')[2]}:{traceback.tb_lineno}")
+        traceback = traceback.tb_next
+    _log.error(
+        event,
+        path=scope.get("path"),
+        error=type(error).__name__,
+        at=" < ".join(reversed(frames)),
+        request_id=request_id,
+    )

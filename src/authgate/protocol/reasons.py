@@ -1,0 +1,128 @@
+"""Why something can be refused, and what a face of such a reason is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Reason(Enum):
+    """Why something was refused. Internal: operators see it, callers see the table's sentence."""
+
+    # the client
+    CLIENT_MISSING = "client_missing"
+    CLIENT_UNKNOWN = "client_unknown"
+    CLIENT_SECRET_WRONG = "client_secret_wrong"
+    CLIENT_AUTH_METHOD = "client_auth_method"
+    CLIENT_AUTH_TWICE = "client_auth_twice"
+    CLIENT_AUTH_MALFORMED = "client_auth_malformed"
+    CLIENT_GRANT_NOT_ALLOWED = "client_grant_not_allowed"
+    CLIENT_PUBLIC = "client_public"
+
+    # registration
+    REGISTRATION_MALFORMED = "registration_malformed"
+    REGISTRATION_METADATA = "registration_metadata"
+    REGISTRATION_REDIRECT_URI = "registration_redirect_uri"
+    SOFTWARE_STATEMENT_MALFORMED = "software_statement_malformed"
+    SOFTWARE_STATEMENT_UNAPPROVED = "software_statement_unapproved"
+
+    # the request's form
+    REQUEST_MALFORMED = "request_malformed"
+    REQUEST_REPEATED = "request_repeated"
+    REQUEST_TOO_LARGE = "request_too_large"
+    REQUEST_TOO_SLOW = "request_too_slow"
+    CONTENT_TYPE = "content_type"
+    PARAMETER_MISSING = "parameter_missing"
+    PARAMETER_TOO_LONG = "parameter_too_long"
+
+    # authorization
+    REDIRECT_URI_MISSING = "redirect_uri_missing"
+    REDIRECT_URI_UNREGISTERED = "redirect_uri_unregistered"
+    RESPONSE_TYPE = "response_type"
+    RESPONSE_MODE = "response_mode"
+    REQUEST_OBJECT = "request_object"
+    PKCE_MISSING = "pkce_missing"
+    PKCE_METHOD = "pkce_method"
+    PKCE_CHALLENGE_MALFORMED = "pkce_challenge_malformed"
+    STATE_MISSING = "state_missing"
+    STATE_MALFORMED = "state_malformed"
+    SCOPE_MALFORMED = "scope_malformed"
+    SCOPE_BEYOND_GRANT = "scope_beyond_grant"
+    RESOURCE_UNKNOWN = "resource_unknown"
+    RESOURCE_REPEATED = "resource_repeated"
+    RESOURCE_BEYOND_GRANT = "resource_beyond_grant"
+    ACCESS_DENIED = "access_denied"
+    INTERACTION_REQUIRED = "interaction_required"
+
+    # the person and the browser
+    SIGN_IN_WRONG = "sign_in_wrong"
+    SIGN_IN_THROTTLED = "sign_in_throttled"
+    SIGN_IN_UNAVAILABLE = "sign_in_unavailable"
+    SIGN_IN_NOT_OFFERED = "sign_in_not_offered"
+    FACTOR_WRONG = "factor_wrong"
+    FORM_TOKEN = "form_token"
+    BROWSER_MISMATCH = "browser_mismatch"
+    INTERACTION_UNKNOWN = "interaction_unknown"
+    INTERACTION_EXPIRED = "interaction_expired"
+    INTERACTION_ANSWERED = "interaction_answered"
+    CHALLENGE_UNKNOWN = "challenge_unknown"
+    CHALLENGE_ANSWERED = "challenge_answered"
+    PROVIDER_NOT_OFFERED = "provider_not_offered"
+    TOOL_PASSWORDS_OFF = "tool_passwords_off"
+
+    # the token endpoint
+    GRANT_TYPE_MISSING = "grant_type_missing"
+    GRANT_TYPE_UNKNOWN = "grant_type_unknown"
+    CODE_UNKNOWN = "code_unknown"
+    CODE_FOREIGN = "code_foreign"
+    CODE_EXPIRED = "code_expired"
+    CODE_REPLAYED = "code_replayed"
+    CODE_SPENT = "code_spent"
+    CODE_REDIRECT_URI = "code_redirect_uri"
+    PKCE_VERIFIER_MISSING = "pkce_verifier_missing"
+    PKCE_VERIFIER_MALFORMED = "pkce_verifier_malformed"
+    PKCE_FAILED = "pkce_failed"
+    REFRESH_UNKNOWN = "refresh_unknown"
+    REFRESH_FOREIGN = "refresh_foreign"
+    REFRESH_EXPIRED = "refresh_expired"
+    REFRESH_REPLAYED = "refresh_replayed"
+    GRANT_ENDED = "grant_ended"
+    TOKEN_TYPE_UNSUPPORTED = "token_type_unsupported"
+
+    # the bearer token at a resource
+    TOKEN_MISSING = "token_missing"
+    TOKEN_TWICE = "token_twice"
+    TOKEN_MALFORMED = "token_malformed"
+    TOKEN_SIGNATURE = "token_signature"
+    TOKEN_TYPE = "token_type"
+    TOKEN_ISSUER = "token_issuer"
+    TOKEN_AUDIENCE = "token_audience"
+    TOKEN_EXPIRED = "token_expired"
+    TOKEN_ENDED = "token_ended"
+    SCOPE_INSUFFICIENT = "scope_insufficient"
+    ORIGIN_REFUSED = "origin_refused"
+
+    # trouble of ours, throttles
+    THROTTLED = "throttled"
+    STORE_UNAVAILABLE = "store_unavailable"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    INTERNAL = "internal"
+
+
+class Shown(Enum):
+    """Where a refusal may be shown to the one who caused it."""
+
+    HERE = "here"  # in the answer to this very request: JSON body or page
+    REDIRECT = "redirect"  # may also travel to a proven redirect URI
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """The outside of a reason. `sentence` and `hint` may hold `{name}` fields of the refusal."""
+
+    code: str
+    status: int
+    sentence: str
+    hint: str
+    shown: Shown = Shown.HERE

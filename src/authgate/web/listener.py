@@ -1,0 +1,80 @@
+"""The HTTP listener with deadlines: no request may take for ever to arrive.
+
+uvicorn waits without end for the rest of a head or a body, so a few thousand half-open requests
+could hold every file handle. Here each request has `DEADLINE` seconds to arrive and a head of at
+most `HEAD_LIMIT` bytes; what is late is closed. One sweep a second looks at all connections: a
+timer per request would cost more than the request's own parsing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+DEADLINE = 30.0
+HEAD_LIMIT = 65_536
+SWEEP_EVERY = 1.0
+
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: 33\r\n\r\n"
+    b"The request's head is too large.\n"
+)
+_open: weakref.WeakSet[DeadlineProtocol] = weakref.WeakSet()
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """uvicorn's httptools protocol that gives up on requests which do not arrive."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.arriving_since: float | None = self.loop.time()
+        self.head_size = 0
+        _open.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.arriving_since is None:
+            self.arriving_since = self.loop.time()
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self.arriving_since = self.loop.time()
+        self.head_size = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_message_complete(self) -> None:
+        self.arriving_since = None
+        super().on_message_complete()
+
+    def _count(self, size: int) -> None:
+        self.head_size += size
+        if self.head_size > HEAD_LIMIT and not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def give_up_if_late(self, now: float) -> None:
+        """Close the connection if its request has been arriving for too long."""
+        since = self.arriving_since
+        if since is not None and now - since > DEADLINE and not self.transport.is_closing():
+            self.transport.close()
+
+
+async def watch() -> None:
+    """Sweep the connections of this process for ever; cancel it to stop."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(SWEEP_EVERY)
+        now = loop.time()
+        for connection in list(_open):
+            connection.give_up_if_late(now)
