@@ -1,0 +1,203 @@
+"""The key ring: which of our keys signs now, which ones verify, and the document that names them.
+
+A key is published at once and signs later, so that everybody has seen it before they need it; it
+stays published until its last token has expired. Verification knows only our own keys: nothing a
+token says can add one, and an unknown name costs a look into a dictionary. Never here: claims
+(`protocol.tokens`) or the cache of verified tokens (`issuers.builtin`). Neighbours: `key_material`,
+`vault`, and the store that keeps the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import orjson
+
+from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.records import AuditEvent, SigningKey
+from authgate.protocol.tokens import MAX_TOKEN_LENGTH, check_header
+from authgate.security.compact import b64encode, decode_segment, json_object, split
+from authgate.security.key_material import (
+    ALGORITHMS,
+    KeyUnusable,
+    PrivateKey,
+    SignerKey,
+    VerifyingKey,
+    generate,
+    header_segment,
+    public_members,
+    read_pem,
+    to_record,
+)
+from authgate.security.vault import Vault
+from authgate.store.contract import Store
+
+LEAD_SECONDS = 600  # our JWKS is cached for 300 s: twice that, and nobody can have missed the key
+OVERLAP_SECONDS = 60  # between the last token's end and the key's: clocks and slow requests
+
+KeyState = Literal["next", "signing", "retiring", "retired"]
+
+
+class KeyRing:
+    """The signing keys of one store, loaded. `version` grows whenever the published keys change."""
+
+    def __init__(
+        self, store: Store, vault: Vault, *, algorithm: str = "ES256", access_ttl: int = 3600
+    ) -> None:
+        if algorithm not in ALGORITHMS:
+            raise KeyUnusable(f"There is no signing algorithm {algorithm}; use ES256 or RS256.")
+        self._store = store
+        self._vault = vault
+        self._algorithm = algorithm
+        self._access_ttl = access_ttl
+        self._verifiers: dict[str, VerifyingKey] = {}
+        self._by_head: dict[bytes, VerifyingKey] = {}
+        self._signers: tuple[SignerKey, ...] = ()
+        self._jwks = b""
+        self.version = 0
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def load(self, now: int) -> None:
+        """Read the keys, making the first one if there is none. Several workers may do so at once.
+
+        Raises `SealedValueUnreadable` if the vault's secrets do not open the key that signs.
+        """
+        if not await self._store.signing_keys():
+            first = to_record(
+                generate(self._algorithm), self._vault, created_at=now, signs_from=now
+            )
+            await self._store.add_first_signing_key(first)
+        await self.refresh(now)
+
+    async def refresh(self, now: int) -> bool:
+        """Read the keys again; True if the published ones changed. Known keys are not made anew."""
+        rows = await self._store.signing_keys()
+        published = [row for row in rows if row.retires_at is None or row.retires_at > now]
+        if not published:
+            raise KeyUnusable("The store holds no signing key that is still valid.")
+        self._signers = self._signers_of(published, now)
+        if [row.kid for row in published] == list(self._verifiers):
+            return False
+        self._publish(published)
+        return True
+
+    def _signers_of(self, published: Sequence[SigningKey], now: int) -> tuple[SignerKey, ...]:
+        """The keys that sign now or will, newest first. A superseded one is not even unsealed."""
+        known = {signer.kid: signer for signer in self._signers}
+        signers = []
+        for row in reversed(published):
+            signers.append(known.get(row.kid) or SignerKey.of(row, self._vault))
+            if row.signs_from <= now:
+                break
+        return tuple(signers)
+
+    def _publish(self, published: Sequence[SigningKey]) -> None:
+        known = self._verifiers
+        self._verifiers = {row.kid: known.get(row.kid) or VerifyingKey.of(row) for row in published}
+        self._by_head = {
+            header_segment(key.kid, key.algorithm): key for key in self._verifiers.values()
+        }
+        keys = [public_members(dict(row.public_jwk)) for row in reversed(published)]
+        self._jwks = orjson.dumps({"keys": keys})
+        self.version += 1
+
+    # --- use ------------------------------------------------------------------------------------
+
+    def jwks(self) -> bytes:
+        """The public keys as a JWK Set, newest first (RFC 7517 section 5); never empty."""
+        if not self._jwks:
+            raise RuntimeError("the key ring was not loaded")
+        return self._jwks
+
+    def signer(self, now: int) -> SignerKey:
+        """The newest key that may sign at `now`.
+
+        A clock set back may leave none that has begun: then the oldest goes on, as it would have.
+        """
+        for signer in self._signers:
+            if signer.signs_from <= now:
+                return signer
+        return self._signers[-1]
+
+    def sign(self, payload: bytes, now: int) -> str:
+        """A compact JWS of `payload` with the access token header (RFC 7515 section 3.1)."""
+        signer = self.signer(now)
+        signing_input = signer.head + b"." + b64encode(payload)
+        return (signing_input + b"." + b64encode(signer.sign(signing_input))).decode("ascii")
+
+    def verify(self, token: str) -> dict[str, object]:
+        """The claims of a token that one of our keys signed; raises `Refusal`, and nothing else.
+
+        A header that is byte for byte one of ours needs no parsing. Any other is judged by
+        `protocol.tokens.check_header`: it may still be ours, written by another release.
+        """
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise Refusal(Reason.TOKEN_MALFORMED)
+        signing_input, head, body, signature = split(token)
+        key = self._by_head.get(head) or self._named(head)
+        if not key.verify(signing_input, decode_segment(signature)):
+            raise Refusal(Reason.TOKEN_SIGNATURE)
+        return json_object(decode_segment(body))
+
+    def _named(self, head: bytes) -> VerifyingKey:
+        """The key a header names: `kid` is only a name among our own (RFC 8725 section 3.10)."""
+        header = json_object(decode_segment(head))
+        check_header(header, ALGORITHMS)
+        kid = header.get("kid")
+        key = self._verifiers.get(kid) if isinstance(kid, str) else None
+        if key is None or key.algorithm != header["alg"]:
+            raise Refusal(Reason.TOKEN_SIGNATURE)
+        return key
+
+    # --- the operator's side --------------------------------------------------------------------
+
+    async def rotate(self, now: int, *, at_once: bool = False) -> SigningKey:
+        """Make a new key; it signs after a lead of ten minutes.
+
+        `at_once` skips the lead, for a key that leaked or can no longer be opened. Needs no loaded
+        ring, so that it can mend one that does not load.
+        """
+        lead = 0 if at_once else LEAD_SECONDS
+        return await self._add(generate(self._algorithm), now, now + lead, "keys.rotate")
+
+    async def import_pem(self, pem: bytes, now: int) -> SigningKey:
+        """Take over a private key; it decides the algorithm and signs at once."""
+        return await self._add(read_pem(pem), now, now, "keys.import")
+
+    async def _add(self, key: PrivateKey, now: int, signs_from: int, event: str) -> SigningKey:
+        rows = await self._store.signing_keys()
+        # Strictly later than every other key: which of two is newer must never be a tie.
+        created_at = max([now, *(row.created_at + 1 for row in rows)])
+        record = to_record(key, self._vault, created_at=created_at, signs_from=signs_from)
+        if any(row.kid == record.kid for row in rows):
+            raise KeyUnusable("This key is already among the signing keys; bring another one.")
+        audit = AuditEvent(
+            at=now,
+            event=event,
+            outcome="done",
+            actor="operator",
+            detail={"kid": record.kid, "algorithm": record.algorithm, "signs_from": signs_from},
+        )
+        retire_others_at = signs_from + self._access_ttl + OVERLAP_SECONDS
+        await self._store.add_signing_key(record, retire_others_at, audit)
+        return record
+
+
+def key_states(keys: Sequence[SigningKey], now: int) -> list[tuple[SigningKey, KeyState]]:
+    """Every stored key, oldest first, with what it does at `now` (for `authgate keys list`)."""
+    live = [key for key in keys if key.retires_at is None or key.retires_at > now]
+    begun = [key for key in live if key.signs_from <= now]
+    signing = begun[-1] if begun else (live[0] if live else None)
+    states: list[tuple[SigningKey, KeyState]] = []
+    newer = False
+    for key in keys:
+        if key not in live:
+            states.append((key, "retired"))
+        elif key is signing:
+            states.append((key, "signing"))
+            newer = True
+        else:
+            states.append((key, "next" if newer else "retiring"))
+    return states
