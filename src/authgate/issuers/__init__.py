@@ -1,4 +1,4 @@
-"""Who issues the tokens that open the MCP server: authgate itself (`builtin`), later WorkOS AuthKit.
+"""Who issues the tokens that open the MCP server: authgate (`builtin`), later WorkOS AuthKit.
 
 `contract` is what the steps and the guard call. Never here: sign-in, consent, or HTTP.
 """
