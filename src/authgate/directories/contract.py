@@ -97,9 +97,7 @@ class Directory(Protocol):
     name: str
     ways: Ways
 
-    async def sign_in_with_password(
-        self, username: str, password: str, visitor: Visitor
-    ) -> SignIn:
+    async def sign_in_with_password(self, username: str, password: str, visitor: Visitor) -> SignIn:
         """Judge a user name (an e-mail address) and a password."""
 
     async def answer_factor(self, sealed: str, answer: str, visitor: Visitor) -> SignIn:
