@@ -212,7 +212,9 @@ class Store(Protocol):
     async def add_first_signing_key(self, key: SigningKey) -> None:
         """Keep `key` only if there is no key at all (two workers start at once: one wins)."""
 
-    async def add_signing_key(self, key: SigningKey, retire_others_at: int, audit: AuditEvent) -> None:
+    async def add_signing_key(
+        self, key: SigningKey, retire_others_at: int, audit: AuditEvent
+    ) -> None:
         """Keep `key`; every older key without an end gets `retires_at = retire_others_at`."""
 
     async def forget_signing_keys(self, now: int) -> int:
@@ -241,6 +243,13 @@ class Store(Protocol):
         self, sub: str, password_hash: str, now: int, audit: AuditEvent
     ) -> bool:
         """Replace the password; ends the person's browser sessions. False: no such account."""
+
+    async def rehash_account_password(self, sub: str, old_hash: str, new_hash: str) -> bool:
+        """Replace the stored form of an unchanged password, only where it is still `old_hash`.
+
+        No session ends and nothing is audited: the person's password is the same. False: the
+        password was replaced or the account removed meanwhile, and neither is undone.
+        """
 
     async def remove_account(self, sub: str, now: int, audit: AuditEvent) -> bool:
         """Remove an account, its consents and sessions, and end its grants."""

@@ -1,0 +1,250 @@
+"""Records to rows and back, for every engine: a row is a tuple in the order of its table's columns.
+
+Lists of tokens travel as space-separated text and documents as JSON text (`schema` says which), so
+the drivers see text and integers and nothing else. Pure functions; no statement and no engine here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from authgate.protocol.records import (
+    Account,
+    AuditEvent,
+    AuthorizationRequest,
+    Client,
+    Code,
+    Consent,
+    Grant,
+    Person,
+    RefreshToken,
+    Session,
+    SigningKey,
+)
+
+# Any: a row is what the driver gives; STRICT tables and these functions are its only types.
+Row = tuple[Any, ...]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The list that was joined by single spaces; only tokens that hold no space go this way."""
+    return tuple(text.split(" ")) if text else ()
+
+
+def document(value: Mapping[str, object]) -> str:
+    # Most audit events have no detail, and this is on the path of every step.
+    return orjson.dumps(dict(value)).decode() if value else "{}"
+
+
+def _list(values: tuple[str, ...]) -> str:
+    return orjson.dumps(values).decode()
+
+
+def client_row(c: Client) -> Row:
+    return (
+        c.client_id,
+        _list(c.redirect_uris),
+        c.auth_method,
+        " ".join(c.grant_types),
+        _list(c.response_types),
+        " ".join(c.scopes),
+        c.application_type,
+        c.name,
+        document(c.metadata),
+        c.issued_at,
+        c.secret_digest,
+        1 if c.self_registered else 0,
+        c.last_used_at,
+    )
+
+
+def client(r: Row) -> Client:
+    return Client(
+        client_id=r[0],
+        redirect_uris=tuple(orjson.loads(r[1])),
+        auth_method=r[2],
+        grant_types=words(r[3]),
+        response_types=tuple(orjson.loads(r[4])),
+        scopes=words(r[5]),
+        application_type=r[6],
+        name=r[7],
+        metadata=orjson.loads(r[8]),
+        issued_at=r[9],
+        secret_digest=r[10],
+        self_registered=r[11] == 1,
+        last_used_at=r[12],
+    )
+
+
+def _person(p: Person) -> Row:
+    return p.sub, p.directory, p.display, " ".join(p.methods), p.assurance
+
+
+def person(r: Row) -> Person:
+    sub, directory, display, methods, assurance = r
+    return Person(sub, directory, display, words(methods), assurance)
+
+
+def request_row(q: AuthorizationRequest) -> Row:
+    return (
+        q.request_digest,
+        q.kind,
+        q.client_id,
+        q.redirect_uri,
+        q.state,
+        q.code_challenge,
+        " ".join(q.scopes),
+        q.resource,
+        " ".join(q.prompt),
+        1 if q.cross_site else 0,
+        q.browser_digest,
+        q.created_at,
+        q.expires_at,
+        q.answered_at,
+    )
+
+
+def request(r: Row) -> AuthorizationRequest:
+    return AuthorizationRequest(
+        request_digest=r[0],
+        kind=r[1],
+        client_id=r[2],
+        redirect_uri=r[3],
+        state=r[4],
+        code_challenge=r[5],
+        scopes=words(r[6]),
+        resource=r[7],
+        prompt=words(r[8]),
+        cross_site=r[9] == 1,
+        browser_digest=r[10],
+        created_at=r[11],
+        expires_at=r[12],
+        answered_at=r[13],
+    )
+
+
+def consent_row(c: Consent) -> Row:
+    return c.sub, c.client_id, c.redirect_host, c.resource, " ".join(c.scopes), c.granted_at
+
+
+def consent(r: Row) -> Consent:
+    return Consent(r[0], r[1], r[2], r[3], words(r[4]), r[5])
+
+
+def code_row(c: Code) -> Row:
+    return (
+        c.code_digest,
+        c.grant_id,
+        c.client_id,
+        c.redirect_uri,
+        c.code_challenge,
+        " ".join(c.scopes),
+        c.resource,
+        *_person(c.person),
+        c.authenticated_at,
+        c.issued_at,
+        c.expires_at,
+        c.failures,
+        c.redeemed_at,
+    )
+
+
+def code(r: Row) -> Code:
+    return Code(
+        code_digest=r[0],
+        grant_id=r[1],
+        client_id=r[2],
+        redirect_uri=r[3],
+        code_challenge=r[4],
+        scopes=words(r[5]),
+        resource=r[6],
+        person=person(r[7:12]),
+        authenticated_at=r[12],
+        issued_at=r[13],
+        expires_at=r[14],
+        failures=r[15],
+        redeemed_at=r[16],
+    )
+
+
+def grant_row(g: Grant) -> Row:
+    p = g.person
+    return (
+        g.grant_id,
+        g.client_id,
+        p.sub,
+        p.directory,
+        p.display,
+        " ".join(p.methods),
+        p.assurance,
+        " ".join(g.scopes),
+        g.resource,
+        g.authenticated_at,
+        g.created_at,
+        g.last_used_at,
+        g.expires_at,
+        g.revoked_at,
+        g.revoked_reason,
+    )
+
+
+def grant(r: Row) -> Grant:
+    return Grant(r[0], r[1], person(r[2:7]), words(r[7]), *r[8:])
+
+
+def refresh_token_row(t: RefreshToken) -> Row:
+    return (
+        t.token_digest,
+        t.grant_id,
+        t.issued_at,
+        t.expires_at,
+        t.superseded_at,
+        t.successor_digest,
+    )
+
+
+def refresh_token_with_grant(r: Row) -> tuple[RefreshToken, Grant]:
+    return RefreshToken(*r[:6]), grant(r[6:])
+
+
+def session_row(s: Session) -> Row:
+    return s.session_digest, *_person(s.person), s.created_at, s.expires_at
+
+
+def session(r: Row) -> Session:
+    return Session(r[0], person(r[1:6]), r[6], r[7])
+
+
+def signing_key_row(k: SigningKey) -> Row:
+    return (
+        k.kid,
+        k.algorithm,
+        document(k.public_jwk),
+        k.sealed_private,
+        k.created_at,
+        k.signs_from,
+        k.retires_at,
+    )
+
+
+def signing_key(r: Row) -> SigningKey:
+    return SigningKey(r[0], r[1], orjson.loads(r[2]), *r[3:])
+
+
+def account_row(a: Account) -> Row:
+    return a.sub, a.email, a.email_key, a.password_hash, a.created_at, a.disabled_at
+
+
+def account(r: Row) -> Account:
+    return Account(*r)
+
+
+def audit_row(e: AuditEvent) -> Row:
+    return e.at, e.event, e.outcome, e.actor, e.client_id, e.address, document(e.detail)
+
+
+def audit_event(r: Row) -> AuditEvent:
+    return AuditEvent(r[0], r[1], r[2], r[3], r[4], r[5], orjson.loads(r[6]))

@@ -1,0 +1,149 @@
+"""The SQLite file itself: making it, connecting to it, bringing its schema up, naming its troubles.
+
+Never a statement of a step (those are in `sqlite_steps`), never a thread. `sqlite_writer` and
+`sqlite` get their connections here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from authgate.store import sqlite_sql as sql
+from authgate.store.contract import StoreTooNew, StoreUnavailable
+from authgate.store.migrations import HEAD
+
+# Primary result codes that say "not now" or "not on this disk": the caller may come again. All
+# others (a broken constraint, a statement that does not parse) are faults of ours and stay loud.
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_NOTADB,
+}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _primary_code(error: BaseException) -> int | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None
+
+
+def is_busy(error: BaseException) -> bool:
+    """Another connection holds the lock: waiting helps, connecting anew does not."""
+    return _primary_code(error) in _BUSY
+
+
+def as_unavailable(error: BaseException) -> StoreUnavailable | None:
+    """The error as the contract calls it, or None if it is a fault and not the disk's trouble."""
+    if _primary_code(error) not in _UNAVAILABLE:
+        return None
+    unavailable = StoreUnavailable(f"the database cannot be used now: {error}")
+    unavailable.__cause__ = error
+    return unavailable
+
+
+def make_file(path: Path) -> None:
+    """Make folder and file for their owner alone; what exists keeps the rights it has."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Only ever a new file: closing a descriptor of a database that is open elsewhere in this
+    # process would drop that connection's locks (POSIX). SQLite gives -wal and -shm the rights of
+    # the main file.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """A connection in autocommit mode, every COMMIT of which is on the disk when it returns."""
+    # mode=rw: a file that vanished is trouble to report, not an empty database to begin with.
+    db = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        timeout=busy_timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    try:
+        db.execute("PRAGMA synchronous=FULL")
+        # Without it macOS leaves what was "synced" in the drive's own cache. Elsewhere: nothing.
+        db.execute("PRAGMA fullfsync=ON")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def prepare(path: Path, busy_timeout: float) -> None:
+    """Make the file if there is none, and bring its schema to HEAD."""
+    try:
+        make_file(path)
+        db = connect(path, busy_timeout)
+        try:
+            _use_wal(db, busy_timeout)
+            if _revision(db) != HEAD:
+                _migrate(db)
+        finally:
+            db.close()
+    except OSError as error:
+        raise StoreUnavailable(f"the database file cannot be made: {error}") from error
+    except sqlite3.Error as error:
+        if (unavailable := as_unavailable(error)) is None:
+            raise
+        raise unavailable from error
+
+
+def _use_wal(db: sqlite3.Connection, busy_timeout: float) -> None:
+    # The switch needs the file alone and does not ask the busy handler, so two first starts meet.
+    deadline = time.monotonic() + busy_timeout
+    while True:
+        try:
+            if db.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+                return
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _revision(db: sqlite3.Connection) -> str | None:
+    found = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+    row = db.execute(sql.REVISION).fetchone() if found else None
+    return row[0] if row else None
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """Upgrade under the write lock; whoever waited for it finds the work done."""
+    # SQLAlchemy and Alembic cost 0.3 s and 38 MiB, for something most starts do not need.
+    from sqlalchemy import StaticPool, create_engine
+
+    from authgate.store.migrations import known_revisions, upgrade
+
+    engine = create_engine("sqlite://", creator=lambda: db, poolclass=StaticPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        revision = _revision(db)
+        if revision == HEAD:
+            return
+        if revision is not None and revision not in known_revisions():
+            raise StoreTooNew(
+                f"the database has schema revision {revision}, and this authgate knows revisions "
+                f"up to {HEAD}: it was written by a newer version; start that version, or restore "
+                "a backup from before the upgrade"
+            )
+        upgrade(connection)
+        connection.commit()

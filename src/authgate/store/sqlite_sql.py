@@ -1,0 +1,432 @@
+"""The statements as SQLite runs them.
+
+Written by `python -m authgate.store.compile` from `statements`: do not edit. A `?` statement takes
+a tuple in the order named above it, a `:name` statement a mapping.
+"""
+
+# "token" and "password" in the names of statements are no secrets.
+# ruff: noqa: S105
+
+# client_id
+CLIENT = (
+    "SELECT clients.client_id, clients.redirect_uris, clients.auth_method, clients.grant_types, "
+    "clients.response_types, clients.scopes, clients.application_type, clients.name, "
+    "clients.metadata, clients.issued_at, clients.secret_digest, clients.self_registered, "
+    "clients.last_used_at FROM clients WHERE clients.client_id = ?"
+)
+
+# request_digest
+REQUEST = (
+    "SELECT authorization_requests.request_digest, authorization_requests.kind, "
+    "authorization_requests.client_id, authorization_requests.redirect_uri, "
+    "authorization_requests.state, authorization_requests.code_challenge, "
+    "authorization_requests.scopes, authorization_requests.resource, "
+    "authorization_requests.prompt, authorization_requests.cross_site, "
+    "authorization_requests.browser_digest, authorization_requests.created_at, "
+    "authorization_requests.expires_at, authorization_requests.answered_at FROM "
+    "authorization_requests WHERE authorization_requests.request_digest = ?"
+)
+
+# code_digest
+CODE = (
+    "SELECT codes.code_digest, codes.grant_id, codes.client_id, codes.redirect_uri, "
+    "codes.code_challenge, codes.scopes, codes.resource, codes.sub, codes.directory, "
+    "codes.display, codes.methods, codes.assurance, codes.authenticated_at, codes.issued_at, "
+    "codes.expires_at, codes.failures, codes.redeemed_at FROM codes WHERE codes.code_digest = ?"
+)
+
+# grant_id
+GRANT = (
+    "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
+    "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
+    "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
+    "grants.revoked_reason FROM grants WHERE grants.grant_id = ?"
+)
+
+# grant_id
+GRANT_CHANGES = (
+    "SELECT grants.last_used_at, grants.expires_at, grants.revoked_at, grants.revoked_reason FROM "
+    "grants WHERE grants.grant_id = ?"
+)
+
+# token_digest
+REFRESH_TOKEN = (
+    "SELECT refresh_tokens.token_digest, refresh_tokens.grant_id, refresh_tokens.issued_at, "
+    "refresh_tokens.expires_at, refresh_tokens.superseded_at, refresh_tokens.successor_digest, "
+    "grants.grant_id AS grant_id_1, grants.client_id, grants.sub, grants.directory, "
+    "grants.display, grants.methods, grants.assurance, grants.scopes, grants.resource, "
+    "grants.authenticated_at, grants.created_at, grants.last_used_at, grants.expires_at AS "
+    "expires_at_1, grants.revoked_at, grants.revoked_reason FROM refresh_tokens JOIN grants ON "
+    "grants.grant_id = refresh_tokens.grant_id WHERE refresh_tokens.token_digest = ?"
+)
+
+# sub
+ACCOUNT = (
+    "SELECT accounts.sub, accounts.email, accounts.email_key, accounts.password_hash, "
+    "accounts.created_at, accounts.disabled_at FROM accounts WHERE accounts.sub = ?"
+)
+
+# email_key
+ACCOUNT_BY_EMAIL = (
+    "SELECT accounts.sub, accounts.email, accounts.email_key, accounts.password_hash, "
+    "accounts.created_at, accounts.disabled_at FROM accounts WHERE accounts.email_key = ?"
+)
+
+# nothing
+ACCOUNTS = (
+    "SELECT accounts.sub, accounts.email, accounts.email_key, accounts.password_hash, "
+    "accounts.created_at, accounts.disabled_at FROM accounts ORDER BY accounts.email_key"
+)
+
+# nothing
+SIGNING_KEYS = (
+    "SELECT signing_keys.kid, signing_keys.algorithm, signing_keys.public_jwk, "
+    "signing_keys.sealed_private, signing_keys.created_at, signing_keys.signs_from, "
+    "signing_keys.retires_at FROM signing_keys ORDER BY signing_keys.created_at, signing_keys.kid"
+)
+
+# limit
+AUDIT_EVENTS = (
+    "SELECT audit_events.at, audit_events.event, audit_events.outcome, audit_events.actor, "
+    "audit_events.client_id, audit_events.address, audit_events.detail FROM audit_events ORDER BY "
+    "audit_events.id DESC LIMIT ? OFFSET 0"
+)
+
+# nothing
+REVISION = "SELECT alembic_version.version_num FROM alembic_version"
+
+# request_digest
+WHY_NOT_ANSWERED = (
+    "SELECT authorization_requests.answered_at FROM authorization_requests WHERE "
+    "authorization_requests.request_digest = ?"
+)
+
+# code_digest
+WHY_NOT_REDEEMED = (
+    "SELECT codes.redeemed_at, codes.expires_at, codes.grant_id FROM codes WHERE "
+    "codes.code_digest = ?"
+)
+
+# code_digest
+CODE_FAILURES = "SELECT codes.failures FROM codes WHERE codes.code_digest = ?"
+
+# token_digest
+WHY_NOT_ROTATED = (
+    "SELECT refresh_tokens.grant_id, refresh_tokens.superseded_at, grants.revoked_at, "
+    "successor.token_digest, successor.expires_at, successor.superseded_at AS superseded_at_1 "
+    "FROM refresh_tokens JOIN grants ON grants.grant_id = refresh_tokens.grant_id LEFT OUTER JOIN "
+    "refresh_tokens AS successor ON successor.token_digest = refresh_tokens.successor_digest "
+    "WHERE refresh_tokens.token_digest = ?"
+)
+
+# client_id
+DELETE_CLIENT = "DELETE FROM clients WHERE clients.client_id = ?"
+
+# client_id
+DELETE_CONSENTS_OF_CLIENT = "DELETE FROM consents WHERE consents.client_id = ?"
+
+# sub
+DELETE_CONSENTS_OF_SUB = "DELETE FROM consents WHERE consents.sub = ?"
+
+# session_digest
+DELETE_SESSION = "DELETE FROM sessions WHERE sessions.session_digest = ?"
+
+# sub
+DELETE_SESSIONS_OF = "DELETE FROM sessions WHERE sessions.sub = ?"
+
+# sub
+DELETE_ACCOUNT = "DELETE FROM accounts WHERE accounts.sub = ?"
+
+# nothing
+PROVE_WRITABLE = "UPDATE alembic_version SET version_num=alembic_version.version_num"
+
+# client_id, redirect_uris, auth_method, grant_types, response_types, scopes, application_type,
+# name, metadata, issued_at, secret_digest, self_registered, last_used_at
+INSERT_CLIENT = (
+    "INSERT INTO clients (client_id, redirect_uris, auth_method, grant_types, response_types, "
+    "scopes, application_type, name, metadata, issued_at, secret_digest, self_registered, "
+    "last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+# request_digest, kind, client_id, redirect_uri, state, code_challenge, scopes, resource, prompt,
+# cross_site, browser_digest, created_at, expires_at, answered_at
+INSERT_REQUEST = (
+    "INSERT INTO authorization_requests (request_digest, kind, client_id, redirect_uri, state, "
+    "code_challenge, scopes, resource, prompt, cross_site, browser_digest, created_at, "
+    "expires_at, answered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+# code_digest, grant_id, client_id, redirect_uri, code_challenge, scopes, resource, sub, directory,
+# display, methods, assurance, authenticated_at, issued_at, expires_at, failures, redeemed_at
+INSERT_CODE = (
+    "INSERT INTO codes (code_digest, grant_id, client_id, redirect_uri, code_challenge, scopes, "
+    "resource, sub, directory, display, methods, assurance, authenticated_at, issued_at, "
+    "expires_at, failures, redeemed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+    "?)"
+)
+
+# grant_id, client_id, sub, directory, display, methods, assurance, scopes, resource,
+# authenticated_at, created_at, last_used_at, expires_at, revoked_at, revoked_reason
+INSERT_GRANT = (
+    "INSERT INTO grants (grant_id, client_id, sub, directory, display, methods, assurance, "
+    "scopes, resource, authenticated_at, created_at, last_used_at, expires_at, revoked_at, "
+    "revoked_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+# token_digest, grant_id, issued_at, expires_at, superseded_at, successor_digest
+INSERT_REFRESH_TOKEN = (
+    "INSERT INTO refresh_tokens (token_digest, grant_id, issued_at, expires_at, superseded_at, "
+    "successor_digest) VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+# session_digest, sub, directory, display, methods, assurance, created_at, expires_at
+INSERT_SESSION = (
+    "INSERT INTO sessions (session_digest, sub, directory, display, methods, assurance, "
+    "created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+# kid, algorithm, public_jwk, sealed_private, created_at, signs_from, retires_at
+INSERT_SIGNING_KEY = (
+    "INSERT INTO signing_keys (kid, algorithm, public_jwk, sealed_private, created_at, "
+    "signs_from, retires_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+
+# kid, algorithm, public_jwk, sealed_private, created_at, signs_from, retires_at
+INSERT_FIRST_SIGNING_KEY = (
+    "INSERT INTO signing_keys (kid, algorithm, public_jwk, sealed_private, created_at, "
+    "signs_from, retires_at) SELECT ? AS anon_1, ? AS anon_2, ? AS anon_3, ? AS anon_4, ? AS "
+    "anon_5, ? AS anon_6, ? AS anon_7 WHERE NOT (EXISTS (SELECT 1 FROM signing_keys))"
+)
+
+# at, event, outcome, actor, client_id, address, detail
+INSERT_AUDIT_EVENT = (
+    "INSERT INTO audit_events (at, event, outcome, actor, client_id, address, detail) VALUES (?, "
+    "?, ?, ?, ?, ?, ?)"
+)
+
+# sub, client_id, redirect_host, resource, scopes, granted_at
+REMEMBER_CONSENT = (
+    "INSERT INTO consents (sub, client_id, redirect_host, resource, scopes, granted_at) VALUES "
+    "(?, ?, ?, ?, ?, ?) ON CONFLICT (sub, client_id, redirect_host, resource) DO UPDATE SET "
+    "scopes = excluded.scopes, granted_at = excluded.granted_at"
+)
+
+# sub, email, email_key, password_hash, created_at, disabled_at
+INSERT_ACCOUNT = (
+    "INSERT INTO accounts (sub, email, email_key, password_hash, created_at, disabled_at) VALUES "
+    "(?, ?, ?, ?, ?, ?) ON CONFLICT (email_key) DO NOTHING"
+)
+
+# after, limit
+CLIENTS = (
+    "SELECT clients.client_id, clients.redirect_uris, clients.auth_method, clients.grant_types, "
+    "clients.response_types, clients.scopes, clients.application_type, clients.name, "
+    "clients.metadata, clients.issued_at, clients.secret_digest, clients.self_registered, "
+    "clients.last_used_at FROM clients WHERE clients.client_id > :after ORDER BY "
+    "clients.client_id LIMIT :limit OFFSET 0"
+)
+
+# sub, client_id, redirect_host, resource
+CONSENT = (
+    "SELECT consents.sub, consents.client_id, consents.redirect_host, consents.resource, "
+    "consents.scopes, consents.granted_at FROM consents WHERE consents.sub = :sub AND "
+    "consents.client_id = :client_id AND consents.redirect_host = :redirect_host AND "
+    "consents.resource = :resource"
+)
+
+# sub, live_at
+GRANTS_OF_SUB = (
+    "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
+    "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
+    "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
+    "grants.revoked_reason FROM grants WHERE grants.sub = :sub AND (:live_at IS NULL OR "
+    "grants.revoked_at IS NULL AND grants.expires_at > :live_at) ORDER BY grants.created_at DESC, "
+    "grants.grant_id LIMIT 1000 OFFSET 0"
+)
+
+# client_id, live_at
+GRANTS_OF_CLIENT = (
+    "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
+    "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
+    "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
+    "grants.revoked_reason FROM grants WHERE grants.client_id = :client_id AND (:live_at IS NULL "
+    "OR grants.revoked_at IS NULL AND grants.expires_at > :live_at) ORDER BY grants.created_at "
+    "DESC, grants.grant_id LIMIT 1000 OFFSET 0"
+)
+
+# sub, client_id, live_at
+GRANTS_OF_SUB_AND_CLIENT = (
+    "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
+    "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
+    "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
+    "grants.revoked_reason FROM grants WHERE grants.sub = :sub AND grants.client_id = :client_id "
+    "AND (:live_at IS NULL OR grants.revoked_at IS NULL AND grants.expires_at > :live_at) ORDER "
+    "BY grants.created_at DESC, grants.grant_id LIMIT 1000 OFFSET 0"
+)
+
+# session_digest, now
+SESSION = (
+    "SELECT sessions.session_digest, sessions.sub, sessions.directory, sessions.display, "
+    "sessions.methods, sessions.assurance, sessions.created_at, sessions.expires_at FROM sessions "
+    "WHERE sessions.session_digest = :session_digest AND sessions.expires_at > :now"
+)
+
+# now, request_digest
+ANSWER_REQUEST = (
+    "UPDATE authorization_requests SET answered_at=:now WHERE "
+    "authorization_requests.request_digest = :request_digest AND "
+    "authorization_requests.answered_at IS NULL AND authorization_requests.expires_at > :now"
+)
+
+# code_digest, failure_limit
+COUNT_CODE_FAILURE = (
+    "UPDATE codes SET failures=(codes.failures + 1) WHERE codes.code_digest = :code_digest AND "
+    "codes.failures < :failure_limit RETURNING failures"
+)
+
+# now, code_digest, failure_limit
+REDEEM_CODE = (
+    "UPDATE codes SET redeemed_at=:now WHERE codes.code_digest = :code_digest AND "
+    "codes.redeemed_at IS NULL AND codes.expires_at > :now AND codes.failures < :failure_limit"
+)
+
+# now, successor_digest, token_digest
+SUPERSEDE_REFRESH_TOKEN = (
+    "UPDATE refresh_tokens SET superseded_at=:now, successor_digest=:successor_digest WHERE "
+    "refresh_tokens.token_digest = :token_digest AND refresh_tokens.superseded_at IS NULL AND "
+    "refresh_tokens.expires_at > :now AND (EXISTS (SELECT * FROM grants WHERE grants.grant_id = "
+    "refresh_tokens.grant_id AND grants.revoked_at IS NULL))"
+)
+
+# now, reason, grant_id
+END_GRANT = (
+    "UPDATE grants SET revoked_at=:now, revoked_reason=:reason WHERE grants.grant_id = :grant_id "
+    "AND grants.revoked_at IS NULL AND grants.expires_at > :now"
+)
+
+# now, reason, grant_id
+END_REPLAYED_GRANT = (
+    "UPDATE grants SET revoked_at=:now, revoked_reason=:reason WHERE grants.grant_id = :grant_id "
+    "AND grants.revoked_at IS NULL"
+)
+
+# now, reason, sub
+END_GRANTS_OF_SUB = (
+    "UPDATE grants SET revoked_at=:now, revoked_reason=:reason WHERE grants.sub = :sub AND "
+    "grants.revoked_at IS NULL AND grants.expires_at > :now"
+)
+
+# now, reason, client_id
+END_GRANTS_OF_CLIENT = (
+    "UPDATE grants SET revoked_at=:now, revoked_reason=:reason WHERE grants.client_id = "
+    ":client_id AND grants.revoked_at IS NULL AND grants.expires_at > :now"
+)
+
+# now, expires_at, grant_id
+TOUCH_GRANT = (
+    "UPDATE grants SET last_used_at=:now, expires_at=:expires_at WHERE grants.grant_id = :grant_id"
+)
+
+# now, client_id, day_ago
+STAMP_CLIENT = (
+    "UPDATE clients SET last_used_at=:now WHERE clients.client_id = :client_id AND "
+    "(clients.last_used_at IS NULL OR clients.last_used_at <= :day_ago)"
+)
+
+# now, grant_id, day_ago
+STAMP_CLIENT_OF_GRANT = (
+    "UPDATE clients SET last_used_at=:now WHERE clients.client_id = (SELECT grants.client_id FROM "
+    "grants WHERE grants.grant_id = :grant_id) AND (clients.last_used_at IS NULL OR "
+    "clients.last_used_at <= :day_ago)"
+)
+
+# now, sub
+EXPIRE_CODES_OF_SUB = (
+    "UPDATE codes SET expires_at=:now WHERE codes.redeemed_at IS NULL AND codes.expires_at > :now "
+    "AND codes.sub = :sub"
+)
+
+# now, client_id
+EXPIRE_CODES_OF_CLIENT = (
+    "UPDATE codes SET expires_at=:now WHERE codes.redeemed_at IS NULL AND codes.expires_at > :now "
+    "AND codes.client_id = :client_id"
+)
+
+# retires_at
+RETIRE_SIGNING_KEYS = (
+    "UPDATE signing_keys SET retires_at=:retires_at WHERE signing_keys.retires_at IS NULL"
+)
+
+# now
+FORGET_SIGNING_KEYS = "DELETE FROM signing_keys WHERE signing_keys.retires_at <= :now"
+
+# disabled_at, sub
+DISABLE_ACCOUNT = "UPDATE accounts SET disabled_at=:disabled_at WHERE accounts.sub = :sub"
+
+# password_hash, sub
+SET_ACCOUNT_PASSWORD = "UPDATE accounts SET password_hash=:password_hash WHERE accounts.sub = :sub"
+
+# until, batch
+SWEEP_REQUESTS = (
+    "DELETE FROM authorization_requests WHERE authorization_requests.request_digest IN (SELECT "
+    "authorization_requests.request_digest FROM authorization_requests WHERE "
+    "authorization_requests.expires_at <= :until LIMIT :batch OFFSET 0)"
+)
+
+# until, batch
+SWEEP_SESSIONS = (
+    "DELETE FROM sessions WHERE sessions.session_digest IN (SELECT sessions.session_digest FROM "
+    "sessions WHERE sessions.expires_at <= :until LIMIT :batch OFFSET 0)"
+)
+
+# until, batch
+SWEEP_UNSPENT_CODES = (
+    "DELETE FROM codes WHERE codes.code_digest IN (SELECT codes.code_digest FROM codes WHERE "
+    "codes.redeemed_at IS NULL AND codes.expires_at <= :until LIMIT :batch OFFSET 0)"
+)
+
+# until, batch
+SWEEP_REDEEMED_CODES = (
+    "DELETE FROM codes WHERE codes.code_digest IN (SELECT codes.code_digest FROM codes WHERE "
+    "codes.redeemed_at <= :until AND codes.expires_at <= :until LIMIT :batch OFFSET 0)"
+)
+
+# before, batch
+SWEEP_REFRESH_TOKENS = (
+    "DELETE FROM refresh_tokens WHERE refresh_tokens.token_digest IN (SELECT "
+    "refresh_tokens.token_digest FROM grants JOIN refresh_tokens ON refresh_tokens.grant_id = "
+    "grants.grant_id WHERE grants.revoked_at IS NULL AND grants.expires_at < :before OR "
+    "grants.revoked_at < :before LIMIT :batch OFFSET 0)"
+)
+
+# before, batch
+SWEEP_GRANTS = (
+    "DELETE FROM grants WHERE grants.grant_id IN (SELECT grants.grant_id FROM grants WHERE "
+    "(grants.revoked_at IS NULL AND grants.expires_at < :before OR grants.revoked_at < :before) "
+    "AND NOT (EXISTS (SELECT * FROM refresh_tokens WHERE refresh_tokens.grant_id = "
+    "grants.grant_id)) LIMIT :batch OFFSET 0)"
+)
+
+# until, now, batch
+SWEEP_USED_CLIENTS = (
+    "DELETE FROM clients WHERE clients.client_id IN (SELECT clients.client_id FROM clients WHERE "
+    "clients.last_used_at <= :until AND clients.self_registered = 1 AND NOT (EXISTS (SELECT * "
+    "FROM grants WHERE grants.client_id = clients.client_id AND grants.revoked_at IS NULL AND "
+    "grants.expires_at > :now)) AND (clients.client_id NOT IN (SELECT "
+    "authorization_requests.client_id FROM authorization_requests WHERE "
+    "authorization_requests.expires_at > :now AND authorization_requests.answered_at IS NULL)) "
+    "AND (clients.client_id NOT IN (SELECT codes.client_id FROM codes WHERE codes.redeemed_at IS "
+    "NULL AND codes.expires_at > :now)) LIMIT :batch OFFSET 0) RETURNING client_id"
+)
+
+# until, now, batch
+SWEEP_UNUSED_CLIENTS = (
+    "DELETE FROM clients WHERE clients.client_id IN (SELECT clients.client_id FROM clients WHERE "
+    "clients.last_used_at IS NULL AND clients.issued_at <= :until AND clients.self_registered = 1 "
+    "AND NOT (EXISTS (SELECT * FROM grants WHERE grants.client_id = clients.client_id AND "
+    "grants.revoked_at IS NULL AND grants.expires_at > :now)) AND (clients.client_id NOT IN "
+    "(SELECT authorization_requests.client_id FROM authorization_requests WHERE "
+    "authorization_requests.expires_at > :now AND authorization_requests.answered_at IS NULL)) "
+    "AND (clients.client_id NOT IN (SELECT codes.client_id FROM codes WHERE codes.redeemed_at IS "
+    "NULL AND codes.expires_at > :now)) LIMIT :batch OFFSET 0) RETURNING client_id"
+)

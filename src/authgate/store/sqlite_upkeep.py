@@ -1,0 +1,122 @@
+"""The writing steps on SQLite that are not part of a token's life: sessions, keys, accounts, sweep.
+
+Split from `sqlite_steps` by how often they run; the same rules hold. A step of the sweep is small
+(one kind, at most a batch of rows) so that a request never waits for a long transaction.
+"""
+
+from __future__ import annotations
+
+from sqlite3 import Cursor
+
+from authgate.protocol.records import Account, AuditEvent, Session, SigningKey
+from authgate.store import rows
+from authgate.store import sqlite_sql as sql
+from authgate.store.sqlite_steps import record, send_away
+
+_HOUR = 3_600
+_DAY = 24 * _HOUR
+
+# --- sessions ---------------------------------------------------------------------------------
+
+
+def open_session(db: Cursor, session: Session, audit: AuditEvent) -> None:
+    db.execute(sql.INSERT_SESSION, rows.session_row(session))
+    record(db, audit)
+
+
+def close_session(db: Cursor, session_digest: str, audit: AuditEvent) -> bool:
+    if db.execute(sql.DELETE_SESSION, (session_digest,)).rowcount == 0:
+        return False
+    record(db, audit)
+    return True
+
+
+# --- signing keys -----------------------------------------------------------------------------
+
+
+def add_first_signing_key(db: Cursor, key: SigningKey) -> None:
+    db.execute(sql.INSERT_FIRST_SIGNING_KEY, rows.signing_key_row(key))
+
+
+def add_signing_key(db: Cursor, key: SigningKey, retire_others_at: int, audit: AuditEvent) -> None:
+    db.execute(sql.RETIRE_SIGNING_KEYS, {"retires_at": retire_others_at})
+    db.execute(sql.INSERT_SIGNING_KEY, rows.signing_key_row(key))
+    record(db, audit)
+
+
+def forget_signing_keys(db: Cursor, now: int) -> int:
+    return db.execute(sql.FORGET_SIGNING_KEYS, {"now": now}).rowcount
+
+
+# --- accounts ---------------------------------------------------------------------------------
+
+
+def add_account(db: Cursor, account: Account, audit: AuditEvent) -> bool:
+    if db.execute(sql.INSERT_ACCOUNT, rows.account_row(account)).rowcount == 0:
+        return False
+    record(db, audit)
+    return True
+
+
+def set_account_disabled(
+    db: Cursor, sub: str, disabled_at: int | None, now: int, audit: AuditEvent
+) -> bool:
+    given = {"sub": sub, "disabled_at": disabled_at}
+    if db.execute(sql.DISABLE_ACCOUNT, given).rowcount == 0:
+        return False
+    if disabled_at is not None:
+        send_away(db, sub, "account_disabled", now)
+    record(db, audit)
+    return True
+
+
+def set_account_password(db: Cursor, sub: str, password_hash: str, audit: AuditEvent) -> bool:
+    given = {"sub": sub, "password_hash": password_hash}
+    if db.execute(sql.SET_ACCOUNT_PASSWORD, given).rowcount == 0:
+        return False
+    db.execute(sql.DELETE_SESSIONS_OF, (sub,))
+    record(db, audit)
+    return True
+
+
+def remove_account(db: Cursor, sub: str, now: int, audit: AuditEvent) -> bool:
+    if db.execute(sql.DELETE_ACCOUNT, (sub,)).rowcount == 0:
+        return False
+    send_away(db, sub, "account_removed", now)
+    db.execute(sql.DELETE_CONSENTS_OF_SUB, (sub,))
+    record(db, audit)
+    return True
+
+
+# --- sweep ------------------------------------------------------------------------------------
+
+
+def sweep_requests(db: Cursor, now: int, batch: int) -> int:
+    return db.execute(sql.SWEEP_REQUESTS, {"until": now - _HOUR, "batch": batch}).rowcount
+
+
+def sweep_sessions(db: Cursor, now: int, batch: int) -> int:
+    return db.execute(sql.SWEEP_SESSIONS, {"until": now - _HOUR, "batch": batch}).rowcount
+
+
+def sweep_codes(db: Cursor, now: int, batch: int) -> int:
+    given = {"until": now - _HOUR, "batch": batch}
+    swept = db.execute(sql.SWEEP_UNSPENT_CODES, given).rowcount
+    given = {"until": now - 30 * _DAY, "batch": batch - swept}
+    return swept + db.execute(sql.SWEEP_REDEEMED_CODES, given).rowcount
+
+
+def sweep_grants(db: Cursor, now: int, access_ttl: int, batch: int) -> tuple[int, int]:
+    """Refresh tokens first: a grant goes when none of its (perhaps thousands of) tokens is left."""
+    given = {"before": now - 30 * _DAY - access_ttl, "batch": batch}
+    tokens = db.execute(sql.SWEEP_REFRESH_TOKENS, given).rowcount
+    return tokens, db.execute(sql.SWEEP_GRANTS, given).rowcount
+
+
+def sweep_clients(db: Cursor, now: int, batch: int) -> int:
+    given = {"until": now - _DAY, "now": now, "batch": batch}
+    gone = db.execute(sql.SWEEP_UNUSED_CLIENTS, given).fetchall()
+    given = {"until": now - 90 * _DAY, "now": now, "batch": batch - len(gone)}
+    gone += db.execute(sql.SWEEP_USED_CLIENTS, given).fetchall()
+    db.executemany(sql.DELETE_CONSENTS_OF_CLIENT, gone)
+    return len(gone)

@@ -1,0 +1,159 @@
+"""The one thread that writes, with group commit: jobs that are ready together share a transaction.
+
+A job is a plain function on a cursor. Its answer goes out only after the COMMIT that made it
+durable, so what was answered survives a crash, and one flush to the disk serves a whole batch. A
+job that fails never harms another: its batch is rolled back and every job of it runs again, alone.
+This module knows nothing of tokens; the jobs are in `sqlite_steps`, the files in `sqlite_file`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from authgate.store.contract import StoreUnavailable
+from authgate.store.sqlite_file import as_unavailable, is_busy
+
+T = TypeVar("T")
+_Job = tuple["asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
+_Answer = tuple["asyncio.Future[Any]", Any, BaseException | None]
+
+# A batch holds the lock, so it also bounds how long another worker waits for its turn.
+_BATCH = 64
+# How often a waiting writer knocks. SQLite's own busy handler sleeps up to 100 ms between tries,
+# so of two busy workers the one that waits would hardly ever find the lock free.
+_KNOCK_EVERY = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class WriterPolicy:
+    """How long a batch waits for another process's lock, and how many jobs may wait for a batch."""
+
+    busy_timeout: float = 5.0
+    queue_limit: int = 4096
+
+
+class Writer:
+    """Owns the writing connection; `submit` is called from the event loop only."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], policy: WriterPolicy) -> None:
+        self._connect = connect
+        self._policy = policy
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._finished = asyncio.Event()
+        self._closing = False
+        self._db: sqlite3.Connection | None = None
+        self._thread = threading.Thread(target=self._work, name="authgate-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, step: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """The future answer of `step(cursor, *arguments)`, run inside a transaction."""
+        if self._closing:
+            raise StoreUnavailable("the store is closed")
+        if self._jobs.qsize() >= self._policy.queue_limit:
+            raise StoreUnavailable("too many writes are waiting")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put((future, step, arguments))
+        return future
+
+    async def close(self) -> None:
+        """Finish every accepted job, then let go of the file."""
+        if not self._closing:
+            self._closing = True
+            self._jobs.put(None)
+        await self._finished.wait()
+
+    # --- everything below runs in the thread --------------------------------------------------
+
+    def _work(self) -> None:
+        more = True
+        try:
+            while more:
+                batch, more = self._next_batch()
+                if batch:
+                    answers = self._run(batch)
+                    self._loop.call_soon_threadsafe(_deliver, answers)
+        finally:
+            self._disconnect()
+            self._loop.call_soon_threadsafe(self._finished.set)
+
+    def _next_batch(self) -> tuple[list[_Job], bool]:
+        batch: list[_Job] = []
+        job = self._jobs.get()
+        try:
+            while job is not None:
+                batch.append(job)
+                if len(batch) == _BATCH:
+                    return batch, True
+                job = self._jobs.get_nowait()
+        except Empty:
+            return batch, True
+        return batch, False
+
+    def _run(self, batch: list[_Job]) -> list[_Answer]:
+        try:
+            return self._commit_together(batch)
+        except Exception as error:
+            # Waiting out the lock once for the batch is enough: alone, each job would wait anew.
+            if len(batch) == 1 or is_busy(error):
+                return self._refuse(batch, error)
+        return [answer for job in batch for answer in self._run([job])]
+
+    def _refuse(self, batch: list[_Job], error: Exception) -> list[_Answer]:
+        unavailable = as_unavailable(error)
+        if unavailable is not None and not is_busy(error):
+            # The file may be another one by now, or writable again: look afresh next time.
+            self._disconnect()
+        return [(future, None, unavailable or error) for future, _, _ in batch]
+
+    def _commit_together(self, batch: list[_Job]) -> list[_Answer]:
+        if self._db is None:
+            self._db = self._connect()
+            # From here on this thread does the waiting itself, in `_begin`.
+            self._db.execute("PRAGMA busy_timeout=0")
+        cursor = self._db.cursor()
+        self._begin(cursor)
+        try:
+            answers: list[_Answer] = [
+                (future, step(cursor, *arguments), None) for future, step, arguments in batch
+            ]
+            cursor.execute("COMMIT")
+        except BaseException:
+            # A full disk rolls back by itself; a second ROLLBACK would be an error of its own.
+            if self._db.in_transaction:
+                self._db.rollback()
+            raise
+        return answers
+
+    def _begin(self, cursor: sqlite3.Cursor) -> None:
+        deadline = time.monotonic() + self._policy.busy_timeout
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(_KNOCK_EVERY)
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def _deliver(answers: list[_Answer]) -> None:
+    for future, result, error in answers:
+        if future.done():  # the caller gave up meanwhile; its step is done all the same
+            continue
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)

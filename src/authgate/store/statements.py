@@ -1,0 +1,355 @@
+"""Every statement of the store as a SQLAlchemy Core expression: the one place where SQL is written.
+
+`POSITIONAL` statements take a tuple: a whole row in the order of its columns, or one key. `NAMED`
+ones take a mapping, because two moments in the wrong order would be a silent disaster that saves
+0.3 µs. Statements that decide a race carry the condition in their WHERE clause and are judged by
+the number of rows they changed: nothing is looked at first. `compile` turns them into text.
+
+The upsert is spelled per dialect in SQLAlchemy though both engines spell it alike, hence `insert`
+as an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    ColumnElement,
+    Delete,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    column,
+    delete,
+    exists,
+    literal_column,
+    or_,
+    select,
+    table,
+    update,
+)
+
+from authgate.store.schema import (
+    accounts,
+    audit_events,
+    authorization_requests,
+    clients,
+    codes,
+    consents,
+    grants,
+    refresh_tokens,
+    sessions,
+    signing_keys,
+)
+
+_P = bindparam
+_now: BindParameter[int] = bindparam("now")
+_batch: BindParameter[int] = bindparam("batch")
+_version = table("alembic_version", column("version_num"))
+
+
+def _row(of: Table, *but: str) -> Any:
+    """An insert of a whole row, one parameter a column, in the order of the columns."""
+    return of.insert().values({c.name: _P(c.name) for c in of.columns if c.name not in but})
+
+
+def _by(of: Table, name: str) -> Select[Any]:
+    """The rows of `of` with exactly this value in the column `name`."""
+    return select(*of.columns).where(of.c[name] == _P(name))
+
+
+def _first(rows: Select[Any], limit: ColumnElement[Any]) -> Select[Any]:
+    # SQLite's dialect would add the offset as a parameter of its own making.
+    return rows.limit(limit).offset(literal_column("0"))
+
+
+def _ids(key: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
+    return _first(select(key).where(*conditions), _batch)
+
+
+def _sweep(key: Any, *conditions: ColumnElement[bool]) -> Delete:
+    """Delete at most `batch` rows. (DELETE … LIMIT is neither PostgreSQL nor stock SQLite.)"""
+    return delete(key.table).where(key.in_(_ids(key, *conditions)))
+
+
+_live_grant = and_(grants.c.revoked_at.is_(None), grants.c.expires_at > _now)
+_unspent_code = and_(codes.c.redeemed_at.is_(None), codes.c.expires_at > _now)
+_END = {"revoked_at": _now, "revoked_reason": _P("reason")}
+
+# --- reads ------------------------------------------------------------------------------------
+
+_successor = refresh_tokens.alias("successor")
+_grants_live_if_asked = or_(
+    _P("live_at").is_(None),
+    and_(grants.c.revoked_at.is_(None), grants.c.expires_at > _P("live_at")),
+)
+
+
+def _grants_where(*conditions: ColumnElement[bool]) -> Select[Any]:
+    rows = select(*grants.columns).where(*conditions, _grants_live_if_asked)
+    return _first(
+        rows.order_by(grants.c.created_at.desc(), grants.c.grant_id), literal_column("1000")
+    )
+
+
+_of_sub = grants.c.sub == _P("sub")
+_of_client = grants.c.client_id == _P("client_id")
+
+_READ_BY_KEY: dict[str, ClauseElement] = {
+    "client": _by(clients, "client_id"),
+    "request": _by(authorization_requests, "request_digest"),
+    "code": _by(codes, "code_digest"),
+    "grant": _by(grants, "grant_id"),
+    # Whatever of a grant can change under a process that has seen it before.
+    "grant_changes": select(
+        grants.c.last_used_at, grants.c.expires_at, grants.c.revoked_at, grants.c.revoked_reason
+    ).where(grants.c.grant_id == _P("grant_id")),
+    "refresh_token": select(*refresh_tokens.columns, *grants.columns)
+    .join(grants, grants.c.grant_id == refresh_tokens.c.grant_id)
+    .where(refresh_tokens.c.token_digest == _P("token_digest")),
+    "account": _by(accounts, "sub"),
+    "account_by_email": _by(accounts, "email_key"),
+    "accounts": select(*accounts.columns).order_by(accounts.c.email_key),
+    "signing_keys": select(*signing_keys.columns).order_by(
+        signing_keys.c.created_at, signing_keys.c.kid
+    ),
+    "audit_events": _first(
+        select(*(c for c in audit_events.columns if c.name != "id")).order_by(
+            audit_events.c.id.desc()
+        ),
+        _P("limit"),
+    ),
+    "revision": select(_version.c.version_num),
+}
+
+_READ_NAMED: dict[str, ClauseElement] = {
+    "clients": _first(
+        select(*clients.columns)
+        .where(clients.c.client_id > _P("after"))
+        .order_by(clients.c.client_id),
+        _P("limit"),
+    ),
+    "consent": select(*consents.columns).where(
+        *(consents.c[k] == _P(k) for k in ("sub", "client_id", "redirect_host", "resource"))
+    ),
+    "grants_of_sub": _grants_where(_of_sub),
+    "grants_of_client": _grants_where(_of_client),
+    "grants_of_sub_and_client": _grants_where(_of_sub, _of_client),
+    "session": _by(sessions, "session_digest").where(sessions.c.expires_at > _now),
+}
+
+# --- what the writer looks at after its deciding statement changed nothing ----------------------
+
+_WHY: dict[str, ClauseElement] = {
+    "why_not_answered": select(authorization_requests.c.answered_at).where(
+        authorization_requests.c.request_digest == _P("request_digest")
+    ),
+    "why_not_redeemed": select(codes.c.redeemed_at, codes.c.expires_at, codes.c.grant_id).where(
+        codes.c.code_digest == _P("code_digest")
+    ),
+    "code_failures": select(codes.c.failures).where(codes.c.code_digest == _P("code_digest")),
+    "why_not_rotated": select(
+        refresh_tokens.c.grant_id,
+        refresh_tokens.c.superseded_at,
+        grants.c.revoked_at,
+        _successor.c.token_digest,
+        _successor.c.expires_at,
+        _successor.c.superseded_at,
+    )
+    .select_from(refresh_tokens)
+    .join(grants, grants.c.grant_id == refresh_tokens.c.grant_id)
+    .outerjoin(_successor, _successor.c.token_digest == refresh_tokens.c.successor_digest)
+    .where(refresh_tokens.c.token_digest == _P("token_digest")),
+}
+
+# --- statements that decide -----------------------------------------------------------------------
+
+_DECIDE: dict[str, ClauseElement] = {
+    "answer_request": update(authorization_requests)
+    .values(answered_at=_now)
+    .where(
+        authorization_requests.c.request_digest == _P("request_digest"),
+        authorization_requests.c.answered_at.is_(None),
+        authorization_requests.c.expires_at > _now,
+    ),
+    "count_code_failure": update(codes)
+    .values(failures=codes.c.failures + literal_column("1"))
+    .where(codes.c.code_digest == _P("code_digest"), codes.c.failures < _P("failure_limit"))
+    .returning(codes.c.failures),
+    "redeem_code": update(codes)
+    .values(redeemed_at=_now)
+    .where(
+        codes.c.code_digest == _P("code_digest"),
+        codes.c.redeemed_at.is_(None),
+        codes.c.expires_at > _now,
+        codes.c.failures < _P("failure_limit"),
+    ),
+    "supersede_refresh_token": update(refresh_tokens)
+    .values(superseded_at=_now, successor_digest=_P("successor_digest"))
+    .where(
+        refresh_tokens.c.token_digest == _P("token_digest"),
+        refresh_tokens.c.superseded_at.is_(None),
+        refresh_tokens.c.expires_at > _now,
+        exists().where(
+            grants.c.grant_id == refresh_tokens.c.grant_id, grants.c.revoked_at.is_(None)
+        ),
+    ),
+    "end_grant": update(grants)
+    .values(_END)
+    .where(grants.c.grant_id == _P("grant_id"), _live_grant),
+    # A replay is told in the row even when the grant has run out meanwhile.
+    "end_replayed_grant": update(grants)
+    .values(_END)
+    .where(grants.c.grant_id == _P("grant_id"), grants.c.revoked_at.is_(None)),
+    "end_grants_of_sub": update(grants).values(_END).where(_of_sub, _live_grant),
+    "end_grants_of_client": update(grants).values(_END).where(_of_client, _live_grant),
+}
+
+# --- statements that follow -----------------------------------------------------------------------
+
+_FOLLOW: dict[str, ClauseElement] = {
+    "touch_grant": update(grants)
+    .values(last_used_at=_now, expires_at=_P("expires_at"))
+    .where(grants.c.grant_id == _P("grant_id")),
+    "stamp_client": update(clients)
+    .values(last_used_at=_now)
+    .where(
+        clients.c.client_id == _P("client_id"),
+        or_(clients.c.last_used_at.is_(None), clients.c.last_used_at <= _P("day_ago")),
+    ),
+    "stamp_client_of_grant": update(clients)
+    .values(last_used_at=_now)
+    .where(
+        clients.c.client_id
+        == select(grants.c.client_id).where(grants.c.grant_id == _P("grant_id")).scalar_subquery(),
+        or_(clients.c.last_used_at.is_(None), clients.c.last_used_at <= _P("day_ago")),
+    ),
+    # A code issued a moment before its person or client was sent away must not begin a grant after.
+    "expire_codes_of_sub": update(codes)
+    .values(expires_at=_now)
+    .where(_unspent_code, codes.c.sub == _P("sub")),
+    "expire_codes_of_client": update(codes)
+    .values(expires_at=_now)
+    .where(_unspent_code, codes.c.client_id == _P("client_id")),
+    "retire_signing_keys": update(signing_keys)
+    .values(retires_at=_P("retires_at"))
+    .where(signing_keys.c.retires_at.is_(None)),
+    "forget_signing_keys": delete(signing_keys).where(signing_keys.c.retires_at <= _now),
+    "disable_account": update(accounts)
+    .values(disabled_at=_P("disabled_at"))
+    .where(accounts.c.sub == _P("sub")),
+    "set_account_password": update(accounts)
+    .values(password_hash=_P("password_hash"))
+    .where(accounts.c.sub == _P("sub")),
+}
+
+_FOLLOW_BY_KEY: dict[str, ClauseElement] = {
+    "delete_client": delete(clients).where(clients.c.client_id == _P("client_id")),
+    "delete_consents_of_client": delete(consents).where(consents.c.client_id == _P("client_id")),
+    "delete_consents_of_sub": delete(consents).where(consents.c.sub == _P("sub")),
+    "delete_session": delete(sessions).where(sessions.c.session_digest == _P("session_digest")),
+    "delete_sessions_of": delete(sessions).where(sessions.c.sub == _P("sub")),
+    "delete_account": delete(accounts).where(accounts.c.sub == _P("sub")),
+    # Changes nothing and is a real write all the same: a full or read-only disk shows.
+    "prove_writable": update(_version).values(version_num=_version.c.version_num),
+}
+
+_INSERT: dict[str, ClauseElement] = {
+    "insert_client": _row(clients),
+    "insert_request": _row(authorization_requests),
+    "insert_code": _row(codes),
+    "insert_grant": _row(grants),
+    "insert_refresh_token": _row(refresh_tokens),
+    "insert_session": _row(sessions),
+    "insert_signing_key": _row(signing_keys),
+    "insert_first_signing_key": signing_keys.insert().from_select(
+        [c.name for c in signing_keys.columns],
+        select(*(_P(c.name, type_=c.type) for c in signing_keys.columns)).where(
+            ~exists(select(literal_column("1")).select_from(signing_keys))
+        ),
+    ),
+    "insert_audit_event": _row(audit_events, "id"),
+}
+
+# --- sweeping -------------------------------------------------------------------------------------
+
+_open_requests = select(authorization_requests.c.client_id).where(
+    authorization_requests.c.expires_at > _now, authorization_requests.c.answered_at.is_(None)
+)
+# NOT IN rather than NOT EXISTS: both lists are the few minutes' worth that is under way, read once.
+_idle = (
+    clients.c.self_registered == literal_column("1"),
+    ~exists().where(grants.c.client_id == clients.c.client_id, _live_grant),
+    clients.c.client_id.not_in(_open_requests),
+    clients.c.client_id.not_in(select(codes.c.client_id).where(_unspent_code)),
+)
+_ended_long_ago = or_(
+    and_(grants.c.revoked_at.is_(None), grants.c.expires_at < _P("before")),
+    grants.c.revoked_at < _P("before"),
+)
+
+_SWEEP: dict[str, ClauseElement] = {
+    "sweep_requests": _sweep(
+        authorization_requests.c.request_digest, authorization_requests.c.expires_at <= _P("until")
+    ),
+    "sweep_sessions": _sweep(sessions.c.session_digest, sessions.c.expires_at <= _P("until")),
+    "sweep_unspent_codes": _sweep(
+        codes.c.code_digest, codes.c.redeemed_at.is_(None), codes.c.expires_at <= _P("until")
+    ),
+    # A code is redeemed before its end, so the first condition only lets the index lead.
+    "sweep_redeemed_codes": _sweep(
+        codes.c.code_digest, codes.c.redeemed_at <= _P("until"), codes.c.expires_at <= _P("until")
+    ),
+    "sweep_refresh_tokens": delete(refresh_tokens).where(
+        refresh_tokens.c.token_digest.in_(
+            _first(
+                select(refresh_tokens.c.token_digest)
+                .select_from(grants)
+                .join(refresh_tokens, refresh_tokens.c.grant_id == grants.c.grant_id)
+                .where(_ended_long_ago),
+                _batch,
+            )
+        )
+    ),
+    "sweep_grants": _sweep(
+        grants.c.grant_id,
+        _ended_long_ago,
+        ~exists().where(refresh_tokens.c.grant_id == grants.c.grant_id),
+    ),
+    "sweep_used_clients": _sweep(
+        clients.c.client_id, clients.c.last_used_at <= _P("until"), *_idle
+    ).returning(clients.c.client_id),
+    "sweep_unused_clients": _sweep(
+        clients.c.client_id,
+        clients.c.last_used_at.is_(None),
+        clients.c.issued_at <= _P("until"),
+        *_idle,
+    ).returning(clients.c.client_id),
+}
+
+
+def _upserts(insert: Callable[[Table], Any]) -> dict[str, ClauseElement]:
+    keep = insert(consents).values({c.name: _P(c.name) for c in consents.columns})
+    add = insert(accounts).values({c.name: _P(c.name) for c in accounts.columns})
+    return {
+        "remember_consent": keep.on_conflict_do_update(
+            index_elements=list(consents.primary_key.columns),
+            set_={"scopes": keep.excluded.scopes, "granted_at": keep.excluded.granted_at},
+        ),
+        # Only the address may clash and be answered; a clash of `sub` is a fault.
+        "insert_account": add.on_conflict_do_nothing(index_elements=[accounts.c.email_key]),
+    }
+
+
+def positional(insert: Callable[[Table], Any]) -> dict[str, ClauseElement]:
+    """Statements that take a tuple: a row in column order, or one key, or nothing."""
+    return _READ_BY_KEY | _WHY | _FOLLOW_BY_KEY | _INSERT | _upserts(insert)
+
+
+def named() -> dict[str, ClauseElement]:
+    """Statements that take a mapping of names to values."""
+    return _READ_NAMED | _DECIDE | _FOLLOW | _SWEEP
