@@ -150,6 +150,18 @@ FACES: dict[Reason, Face] = {
         "Send a shorter {name}.",
         R,
     ),
+    Reason.PARAMETER_TYPE: Face(
+        "invalid_request",
+        400,
+        "The parameter {name} is not {expected}.",
+        "Send {name} as {expected}.",
+    ),
+    Reason.TOOL_UNKNOWN: Face(
+        "invalid_request",
+        400,
+        "There is no tool called {name}.",
+        "Use one of {known}.",
+    ),
     Reason.REDIRECT_URI_MISSING: Face(
         "invalid_request",
         400,
@@ -332,6 +344,13 @@ FACES: dict[Reason, Face] = {
         403,
         "This server takes no passwords through tools.",
         "Open the authorization_url that oauth_authorize returned in a browser and sign in there.",
+    ),
+    Reason.TOOL_SIGN_IN_UNCLEAR: Face(
+        "invalid_request",
+        400,
+        "It is not clear how to sign in: {why}.",
+        "With the challenge_id send username and password, or provider and oauth_code; or open the "
+        "authorization_url that oauth_authorize returned in a browser.",
     ),
     Reason.GRANT_TYPE_MISSING: Face(
         "invalid_request",

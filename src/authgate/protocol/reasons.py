@@ -34,6 +34,8 @@ class Reason(Enum):
     CONTENT_TYPE = "content_type"
     PARAMETER_MISSING = "parameter_missing"
     PARAMETER_TOO_LONG = "parameter_too_long"
+    PARAMETER_TYPE = "parameter_type"
+    TOOL_UNKNOWN = "tool_unknown"
 
     # authorization
     REDIRECT_URI_MISSING = "redirect_uri_missing"
@@ -69,6 +71,7 @@ class Reason(Enum):
     CHALLENGE_ANSWERED = "challenge_answered"
     PROVIDER_NOT_OFFERED = "provider_not_offered"
     TOOL_PASSWORDS_OFF = "tool_passwords_off"
+    TOOL_SIGN_IN_UNCLEAR = "tool_sign_in_unclear"
 
     # the token endpoint
     GRANT_TYPE_MISSING = "grant_type_missing"
