@@ -51,6 +51,11 @@ def warning(event: str, **fields: object) -> None:
     _log.warning(event, **fields)
 
 
+def error(event: str, **fields: object) -> None:
+    """Something that does not work."""
+    _log.error(event, **fields)
+
+
 def debug(event: str, **fields: object) -> None:
     """Something that helps to find a fault."""
     _log.debug(event, **fields)
@@ -67,15 +72,15 @@ def refused(scope: Mapping[str, Any], refusal: Refusal) -> None:
     )
 
 
-def trouble(event: str, scope: Mapping[str, Any], error: BaseException) -> None:
+def trouble(event: str, scope: Mapping[str, Any], caught: BaseException) -> None:
     """Trouble of ours that a caller was told to retry."""
-    _log.error(event, path=scope.get("path"), error=type(error).__name__, detail=str(error))
+    _log.error(event, path=scope.get("path"), error=type(caught).__name__, detail=str(caught))
 
 
-def fault(event: str, scope: Mapping[str, Any], error: BaseException, request_id: str) -> None:
+def fault(event: str, scope: Mapping[str, Any], caught: BaseException, request_id: str) -> None:
     """A bug: where it happened, without the values that were in play."""
     frames = []
-    traceback = error.__traceback__
+    traceback = caught.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
         frames.append(f"{code.co_filename.rpartition('authgate/')[2]}:{traceback.tb_lineno}")
@@ -83,7 +88,7 @@ def fault(event: str, scope: Mapping[str, Any], error: BaseException, request_id
     _log.error(
         event,
         path=scope.get("path"),
-        error=type(error).__name__,
+        error=type(caught).__name__,
         at=" < ".join(reversed(frames)),
         request_id=request_id,
     )

@@ -90,6 +90,16 @@ def judge(asked: Parameters, client: Client, redirect_uri: str, policy: Policy) 
     )
 
 
+def redirect_at_once(redirect_uri: str) -> bool:
+    """May a faulty request be sent back before a person signed in or pressed anything?
+
+    Only to the person's own machine. Elsewhere this endpoint would be an open redirector for
+    whoever registers a client (RFC 9700 section 4.11.2): there a page says what is wrong, and the
+    person decides whether to follow.
+    """
+    return redirect_uris.is_loopback(redirect_uri)
+
+
 def answer_url(redirect_uri: str, answer: Mapping[str, str | None]) -> str:
     """The redirect URI with the answer added (RFC 6749 section 4.1.2, RFC 9207 section 2).
 

@@ -16,7 +16,9 @@ class Refusal(Exception):
     """A rule said no. Carries the reason, the fields of its sentence, and nothing secret.
 
     `retry_after` is in whole seconds, for throttles and outages. `www_authenticate` is the
-    challenge to answer with, where the rule that refused knows it.
+    challenge to answer with, where the rule that refused knows it. `fields` fill the braces of the
+    reason's sentence and hint; one that is missing is a bug, and fails here rather than when the
+    answer is written.
     """
 
     def __init__(
@@ -32,6 +34,10 @@ class Refusal(Exception):
         self.retry_after = retry_after
         self.www_authenticate = www_authenticate
         self.fields = {name: printable(value) for name, value in fields.items()}
+        if retry_after is not None:
+            self.fields["retry_after"] = str(retry_after)
+        self.sentence = self.face.sentence.format(**self.fields)
+        self.hint = self.face.hint.format(**self.fields)
 
     @property
     def face(self) -> Face:
@@ -40,14 +46,6 @@ class Refusal(Exception):
     @property
     def code(self) -> str:
         return self.face.code
-
-    @property
-    def sentence(self) -> str:
-        return self.face.sentence.format_map(self.fields) if self.fields else self.face.sentence
-
-    @property
-    def hint(self) -> str:
-        return self.face.hint.format_map(self.fields) if self.fields else self.face.hint
 
 
 def printable(value: str, limit: int = 120) -> str:

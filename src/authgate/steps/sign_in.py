@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from authgate.directories.contract import NeedsFactor, SignedIn, Unavailable, Visitor
+from authgate.directories.contract import (
+    NeedsFactor,
+    Refused,
+    SignedIn,
+    Unavailable,
+    Visitor,
+)
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import Person, Session
 from authgate.security.digests import digest, new_secret
@@ -25,26 +31,23 @@ async def with_password(parts: Parts, username: str, password: str, address: str
     Pages and tools count into the same throttles, and only failures count. The refusal never says
     which of the two was wrong.
     """
-    throttles = parts.throttles
-    wait = throttles.check_sign_in(username, address)
-    if wait is not None:
-        raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=wait)
-    outcome = await parts.passwords.sign_in_with_password(username, password, Visitor(address))
-    now = parts.clock()
-    match outcome:
-        case SignedIn(person):
-            throttles.sign_in_succeeded(username, address)
-            return person
-        case Unavailable(retry_after):
-            throttles.sign_in_undecided(username, address)
-            raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=retry_after or 5)
-        case NeedsFactor():
-            throttles.sign_in_undecided(username, address)
-            raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=60)
-        case _:
-            throttles.sign_in_failed(username, address)
-            await parts.store.record(audited(now, "person.sign_in", "refused", address=address))
-            raise Refusal(Reason.SIGN_IN_WRONG)
+    async with parts.throttles.sign_in(username, address) as attempt:
+        if attempt.retry_after is not None:
+            raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=attempt.retry_after)
+        outcome = await parts.passwords.sign_in_with_password(username, password, Visitor(address))
+        match outcome:
+            case SignedIn(person):
+                attempt.succeeded()
+                return person
+            case Unavailable(retry_after):
+                raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=retry_after or 5)
+            case NeedsFactor():
+                # No directory of this version asks for one; signing in without it is no option.
+                raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=60)
+            case Refused():
+                attempt.failed()
+    await parts.store.record(audited(parts.clock(), "person.sign_in", "refused", address=address))
+    raise Refusal(Reason.SIGN_IN_WRONG)
 
 
 async def begin_session(parts: Parts, person: Person, address: str) -> NewSession:
