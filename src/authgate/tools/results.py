@@ -1,0 +1,70 @@
+"""What the tools answer, as types: type checkers read them, and MCP clients get their schemas.
+
+Plain dicts at run time, so that both faces send them as they are. Never here: how they are made.
+`typing_extensions` because pydantic, which makes the schemas, asks for it below Python 3.12.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+
+class ClientInformation(TypedDict):
+    """A registered client (RFC 7591 section 3.2.1): everything that was registered."""
+
+    client_id: Annotated[str, Field(description="Use this in all further calls")]
+    client_id_issued_at: int
+    redirect_uris: list[str]
+    token_endpoint_auth_method: str
+    grant_types: list[str]
+    response_types: list[str]
+    application_type: str
+    scope: str
+    client_name: NotRequired[str]
+    client_secret: NotRequired[Annotated[str, Field(description="Shown this once only")]]
+    client_secret_expires_at: NotRequired[Annotated[int, Field(description="0: never")]]
+    client_uri: NotRequired[str]
+    logo_uri: NotRequired[str]
+    tos_uri: NotRequired[str]
+    policy_uri: NotRequired[str]
+    software_id: NotRequired[str]
+    software_version: NotRequired[str]
+    contacts: NotRequired[list[str]]
+    jwks_uri: NotRequired[str]
+    jwks: NotRequired[dict[str, Any]]
+
+
+class Challenge(TypedDict):
+    """An authorization request that waits for a person."""
+
+    challenge_id: Annotated[str, Field(description="For oauth_authenticate; keep it to yourself")]
+    authorization_url: Annotated[
+        str, Field(description="Open in the person's browser: the preferred way to sign in")
+    ]
+    expires_in: Annotated[int, Field(description="Seconds until the challenge_id expires")]
+    providers: Annotated[
+        dict[str, str],
+        Field(description="Where to sign in with GitHub or Google, if offered: name to URL"),
+    ]
+
+
+class Answered(TypedDict):
+    """The answer to an authorization request (RFC 6749 section 4.1.2, RFC 9207 section 2)."""
+
+    code: Annotated[str, Field(description="For oauth_token; works once, for a minute")]
+    state: Annotated[str, Field(description="The state that was sent; compare it")]
+    iss: Annotated[str, Field(description="The issuer; compare it to the one you meant")]
+    redirect_to: Annotated[str, Field(description="The same answer as a redirect")]
+
+
+class Token(TypedDict):
+    """A token response (RFC 6749 section 5.1)."""
+
+    access_token: str
+    token_type: str
+    expires_in: Annotated[int, Field(description="Seconds until the access token expires")]
+    scope: str
+    refresh_token: NotRequired[str]
