@@ -1,0 +1,40 @@
+"""The pages a person sees: sign-in, consent, sign-out, errors. They need no script at all.
+
+Every page belongs to one authorization request, named by its handle, in one browser, named by its
+cookie. No page sends a person to another page: each returns to the dispatcher (`dispatch`), which
+asks the stored state what comes next. Never here: a rule of OAuth, a decision about a request, a
+cookie's format. Neighbours: `steps` decide and commit, `security.session` makes cookies and form
+tokens, `web` reads requests and writes answers, `endpoints.authorize` sends browsers here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from authgate.pages import consent, dispatch, errors, sign_in, sign_out, static
+from authgate.pages.site import PublicUrl, Site
+from authgate.security.session import Cookies
+from authgate.steps.parts import Parts
+from authgate.web.endpoint import Endpoint, Handler
+
+__all__ = ["routes"]
+
+
+def routes(parts: Parts, cookies: Cookies) -> dict[str, Endpoint]:
+    """The paths of all pages, below the public URL's own path, and what answers there."""
+    site = Site(parts, cookies, PublicUrl.of(parts.policy.issuer))
+    refuse = errors.writer(parts.policy.issuer)
+
+    def page(*, get: Handler | None = None, post: Handler | None = None) -> Endpoint:
+        return Endpoint(get=get, post=post, refuse=refuse)
+
+    return {
+        "/oauth/continue": page(get=partial(dispatch.proceed, site)),
+        "/oauth/sign-in": page(post=partial(sign_in.submit, site)),
+        "/oauth/consent": page(post=partial(consent.submit, site)),
+        "/oauth/sign-out": page(
+            get=partial(sign_out.ask, site), post=partial(sign_out.submit, site)
+        ),
+        "/oauth/signed-out": page(get=partial(sign_out.done, site)),
+        **{asset.path: page(get=partial(static.serve, asset)) for asset in static.assets()},
+    }

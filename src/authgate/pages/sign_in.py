@@ -1,0 +1,115 @@
+"""The sign-in form: an e-mail address and a password, for one waiting request.
+
+What was wrong is said on the same form, with the address kept and nothing else; a failed sign-in
+never redirects. Never here: throttles and directories (`steps.sign_in`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from authgate.pages import render, visit, words
+from authgate.pages.site import Site
+from authgate.pages.visit import Visit
+from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.journey import Step
+from authgate.steps import sign_in as steps
+from authgate.steps.consent import Interaction
+from authgate.web.answers import Answer, refusal_headers, see_other
+from authgate.web.request import Request
+
+# What may be said on the form itself, because trying again there makes sense.
+_ON_THE_FORM = (Reason.SIGN_IN_WRONG, Reason.SIGN_IN_THROTTLED, Reason.SIGN_IN_UNAVAILABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why the form is shown again. `alert` is the sentence, `advice` what to do.
+
+    `blames_input`: the fields hold what is wrong (not so for throttles and outages).
+    """
+
+    status: int
+    alert: str
+    advice: str
+    blames_input: bool = False
+
+
+_INCOMPLETE = Problem(400, "The form is not complete.", "Enter e-mail address and password.", True)
+
+
+def form(
+    site: Site,
+    visitor: Visit,
+    interaction: Interaction,
+    handle: str,
+    *,
+    username: str = "",
+    problem: Problem | None = None,
+) -> Answer:
+    """The form, empty at first."""
+    return render.page(
+        site.url,
+        problem.status if problem else 200,
+        "sign_in.html",
+        {
+            "asking": words.describe(interaction.client, interaction.request),
+            "handle": handle,
+            "form_token": visit.make_token(site, visitor, "sign-in", handle, session=False),
+            "username": username,
+            "problem": problem,
+        },
+    )
+
+
+async def submit(site: Site, request: Request) -> Answer:
+    """`POST /oauth/sign-in`: a new session and back to the dispatcher, or the form again.
+
+    The token is not bound to a session: signing in through a second tab must not break the form
+    in the first. Browser and request are enough against a sign-in forced by another site.
+    """
+    asked = visit.read_form(site, request)
+    handle = visit.handle_of(asked)
+    visitor = await visit.load(site, request)
+    interaction = await visit.interaction(site, visitor, handle)
+    if not visit.has_token(site, visitor, "sign-in", asked, session=False):
+        raise Refusal(Reason.FORM_TOKEN)
+    _refuse_unless_open(interaction)
+    username, password = asked.get("username"), asked.get("password")
+    if username is None or password is None:
+        return form(
+            site, visitor, interaction, handle, username=username or "", problem=_INCOMPLETE
+        )
+    try:
+        person = await steps.with_password(site.parts, username, password, visitor.address)
+    except Refusal as refusal:
+        if refusal.reason not in _ON_THE_FORM:
+            raise
+        shown = form(
+            site, visitor, interaction, handle, username=username, problem=_problem(refusal)
+        )
+        shown.headers.extend(refusal_headers(refusal))
+        return shown
+    fresh = await steps.begin_session(site.parts, person, visitor.address)
+    if visitor.session is not None:
+        # The old cookie is overwritten; a copy of it must not stay good for hours.
+        await steps.end_session(site.parts, visitor.session, visitor.address)
+    cookie = site.cookies.set_session(fresh.cookie).encode("ascii")
+    return see_other(site.continue_link(handle), [(b"set-cookie", cookie)])
+
+
+def _refuse_unless_open(interaction: Interaction) -> None:
+    """No password is looked at for a request that nobody can answer any more."""
+    if interaction.step is Step.ANSWERED:
+        raise Refusal(Reason.INTERACTION_ANSWERED)
+    if interaction.step is Step.EXPIRED:
+        raise Refusal(Reason.INTERACTION_EXPIRED)
+
+
+def _problem(refusal: Refusal) -> Problem:
+    """The sentence of the table; advice in the words of a form instead of a protocol."""
+    status, alert = refusal.face.status, refusal.sentence
+    if refusal.retry_after is not None:
+        wait = words.duration(refusal.retry_after)
+        return Problem(status, alert, f"Wait {wait}, then try again.")
+    return Problem(status, alert, "Check both and try again.", blames_input=True)
