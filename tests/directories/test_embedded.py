@@ -1,0 +1,112 @@
+"""The embedded directory's own matters: busy hashing, people who change meanwhile, old hashes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from authgate.directories import people
+from authgate.directories.contract import Refused, SignedIn, Unavailable, Visitor
+from authgate.directories.embedded import EmbeddedDirectory
+from authgate.directories.passwords import Busy, Passwords, Verdict
+from authgate.protocol.records import Account
+from authgate.store.contract import StoreUnavailable
+from authgate.store.sqlite import SqliteStore
+from tests.clauses import clause
+from tests.directories.counting import cheap
+from tests.security.making import NOW
+
+EMAIL, PASSWORD = "ana@example.com", "a long enough password"
+VISITOR = Visitor("192.0.2.1")
+
+
+async def test_a_full_line_is_unavailable_and_not_wrong(store: SqliteStore) -> None:
+    class Full(Passwords):
+        async def verify(self, password: str, stored: str | None) -> Verdict:
+            raise Busy
+
+    directory = EmbeddedDirectory(store, Full(time_cost=1, memory_kib=8))
+    outcome = await directory.sign_in_with_password(EMAIL, PASSWORD, VISITOR)
+    assert outcome == Unavailable(5)
+
+
+@clause("ASVS 5.0", "7.4.2")
+@pytest.mark.parametrize("change", ["disable", "remove", "password"])
+async def test_whoever_is_shut_out_while_the_hash_runs_stays_out(
+    store: SqliteStore, change: str
+) -> None:
+    await people.add_person(store, cheap(), EMAIL, PASSWORD, NOW)
+
+    class Meanwhile(Passwords):
+        async def verify(self, password: str, stored: str | None) -> Verdict:
+            verdict = await super().verify(password, stored)
+            if change == "disable":
+                await people.disable_person(store, EMAIL, NOW)
+            elif change == "remove":
+                await people.remove_person(store, EMAIL, NOW)
+            else:
+                await people.set_password(store, cheap(), EMAIL, "another good password", NOW)
+            return verdict
+
+    directory = EmbeddedDirectory(store, Meanwhile(time_cost=1, memory_kib=8))
+    assert await directory.sign_in_with_password(EMAIL, PASSWORD, VISITOR) == Refused()
+
+
+async def test_a_store_that_cannot_answer_is_not_a_wrong_password(store: SqliteStore) -> None:
+    class Down:
+        async def account_by_email(self, email_key: str) -> None:
+            raise StoreUnavailable
+
+    directory = EmbeddedDirectory(Down(), cheap())  # type: ignore[arg-type]
+    with pytest.raises(StoreUnavailable):
+        await directory.sign_in_with_password(EMAIL, PASSWORD, VISITOR)
+
+
+class OneAccount:
+    """A store of one account, with what a sign-in asks of it."""
+
+    def __init__(self, account: Account) -> None:
+        self.kept = account
+
+    async def account_by_email(self, email_key: str) -> Account | None:
+        return self.kept if email_key == self.kept.email_key else None
+
+    async def account(self, sub: str) -> Account | None:
+        return self.kept if sub == self.kept.sub else None
+
+    async def rehash_account_password(self, sub: str, old_hash: str, new_hash: str) -> bool:
+        if self.kept.password_hash != old_hash:
+            return False
+        self.kept = replace(self.kept, password_hash=new_hash)
+        return True
+
+
+@clause("ASVS 5.0", "11.4.2")
+async def test_a_right_sign_in_brings_an_old_hash_up_to_date() -> None:
+    old = await Passwords(time_cost=1, memory_kib=8).hash(PASSWORD)
+    store = OneAccount(Account("ag_x", EMAIL, EMAIL, old, NOW))
+    directory = EmbeddedDirectory(store, Passwords(time_cost=2, memory_kib=16))  # type: ignore[arg-type]
+    assert await directory.sign_in_with_password(EMAIL, "wrong", VISITOR) == Refused()
+    assert store.kept.password_hash == old
+    for _ in range(2):
+        outcome = await directory.sign_in_with_password(EMAIL, PASSWORD, VISITOR)
+        assert isinstance(outcome, SignedIn)
+    assert "m=16,t=2" in store.kept.password_hash
+
+
+async def test_a_rehash_that_finds_the_line_full_is_left_for_the_next_time() -> None:
+    old = await cheap().hash(PASSWORD)
+    store = OneAccount(Account("ag_x", EMAIL, EMAIL, old, NOW))
+
+    class NoRoom(Passwords):
+        async def hash(self, password: str) -> str:
+            raise Busy
+
+    directory = EmbeddedDirectory(store, NoRoom(time_cost=2, memory_kib=16))  # type: ignore[arg-type]
+    assert isinstance(await directory.sign_in_with_password(EMAIL, PASSWORD, VISITOR), SignedIn)
+    assert store.kept.password_hash == old
+
+
+def test_the_password_hash_is_not_shown() -> None:
+    assert "argon2" not in repr(Account("ag_x", EMAIL, EMAIL, "$argon2id$...", NOW))
