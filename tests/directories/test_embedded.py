@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -11,10 +12,11 @@ from authgate.directories.contract import Refused, SignedIn, Unavailable, Visito
 from authgate.directories.embedded import EmbeddedDirectory
 from authgate.directories.passwords import Busy, Passwords, Verdict
 from authgate.protocol.records import Account
+from authgate.security.limits import Throttles
 from authgate.store.contract import StoreUnavailable
 from authgate.store.sqlite import SqliteStore
 from tests.clauses import clause
-from tests.directories.counting import cheap
+from tests.directories.counting import CountingPasswords, cheap
 from tests.security.making import NOW
 
 EMAIL, PASSWORD = "ana@example.com", "a long enough password"
@@ -106,6 +108,33 @@ async def test_a_rehash_that_finds_the_line_full_is_left_for_the_next_time() -> 
     directory = EmbeddedDirectory(store, NoRoom(time_cost=2, memory_kib=16))  # type: ignore[arg-type]
     assert isinstance(await directory.sign_in_with_password(EMAIL, PASSWORD, VISITOR), SignedIn)
     assert store.kept.password_hash == old
+
+
+@clause("ASVS 5.0", "6.3.1")
+async def test_of_fifty_wrong_passwords_at_once_ten_are_hashed(store: SqliteStore) -> None:
+    """The brake and the directory together, as the sign-in step puts them together."""
+    passwords = CountingPasswords()
+    await people.add_person(store, passwords, EMAIL, PASSWORD, NOW)
+    directory = EmbeddedDirectory(store, passwords)
+    throttles = Throttles()
+
+    async def attempt(password: str) -> object:
+        async with throttles.sign_in(EMAIL, VISITOR.address) as turn:
+            if turn.retry_after is not None:
+                return turn.retry_after
+            outcome = await directory.sign_in_with_password(EMAIL, password, VISITOR)
+            if isinstance(outcome, SignedIn):
+                turn.succeeded()
+            else:
+                turn.failed()
+            return outcome
+
+    right = await asyncio.gather(*(attempt(PASSWORD) for _ in range(30)))
+    assert all(isinstance(outcome, SignedIn) for outcome in right)
+    before = passwords.verifications
+    wrong = await asyncio.gather(*(attempt("a wrong password") for _ in range(50)))
+    assert passwords.verifications - before == 10
+    assert wrong.count(Refused()) == 10
 
 
 def test_the_password_hash_is_not_shown() -> None:
