@@ -22,8 +22,11 @@ metadata = MetaData()
 # SQLite's STRICT tables know INTEGER alone, and its 64 bits; PostgreSQL's INTEGER ends in 2038.
 _Integer = BigInteger().with_variant(Integer(), "sqlite")
 
-# Every key but the audit trail's is text that the engine is asked for directly. Without a rowid
-# the row lies in the key's own tree: one descent instead of two, and one page less per insert.
+# Keys here are random, so in the key's own tree (WITHOUT ROWID) every row of a batch would lie on
+# a page of its own. By rowid, rows lie in the order they came: a batch shares the last pages and
+# only the small index is touched at random. Measured with 50,000 grants and batches of 32: code
+# exchange 95 µs instead of 165. `consents` has nothing but its key to begin with.
+_ROWID: dict[str, Any] = {"sqlite_strict": True}
 _KEYED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
 
 
@@ -66,7 +69,7 @@ clients = Table(
     # sweep_clients: the never used are those with NULL, in order of registration
     Index("clients_by_use", "last_used_at", "issued_at"),
     comment="registered clients (RFC 7591)",
-    **_KEYED,
+    **_ROWID,
 )
 
 authorization_requests = Table(
@@ -89,7 +92,7 @@ authorization_requests = Table(
     # sweep_requests, and the requests still open in sweep_clients
     Index("authorization_requests_by_end", "expires_at"),
     comment="authorization requests waiting for a person",
-    **_KEYED,
+    **_ROWID,
 )
 
 consents = Table(
@@ -126,7 +129,7 @@ codes = Table(
     # sweep_codes (both kinds) and expire_codes_of_…: the few unspent codes are those with NULL
     Index("codes_by_end", "redeemed_at", "expires_at"),
     comment="authorization codes, the redeemed ones kept to tell a replay from a stranger",
-    **_KEYED,
+    **_ROWID,
 )
 
 grants = Table(
@@ -150,7 +153,7 @@ grants = Table(
     # sweep_grants and sweep_refresh_tokens: those that ran out are the ones with NULL
     Index("grants_by_end", "revoked_at", "expires_at"),
     comment="what a person allowed a client, from the redemption of a code until it ends",
-    **_KEYED,
+    **_ROWID,
 )
 
 refresh_tokens = Table(
@@ -165,7 +168,7 @@ refresh_tokens = Table(
     # sweep_refresh_tokens, and what is left of a grant in sweep_grants
     Index("refresh_tokens_by_grant", "grant_id"),
     comment="every generation of refresh tokens, superseded ones kept to recognise a replay",
-    **_KEYED,
+    **_ROWID,
 )
 
 sessions = Table(
@@ -178,7 +181,7 @@ sessions = Table(
     Index("sessions_by_sub", "sub"),  # delete_sessions_of
     Index("sessions_by_end", "expires_at"),  # sweep_sessions
     comment="browser sessions after a sign-in",
-    **_KEYED,
+    **_ROWID,
 )
 
 signing_keys = Table(
@@ -192,7 +195,7 @@ signing_keys = Table(
     _number("signs_from", "signs from here on"),
     _number("retires_at", "leaves the JWKS here; empty while nothing supersedes it", optional=True),
     comment="signing keys; a handful of rows, so no index",
-    **_KEYED,
+    **_ROWID,
 )
 
 accounts = Table(
@@ -206,7 +209,7 @@ accounts = Table(
     _number("disabled_at", "since when it may not sign in", optional=True),
     Index("accounts_by_email", "email_key", unique=True),  # account_by_email, accounts
     comment="people of the embedded directory",
-    **_KEYED,
+    **_ROWID,
 )
 
 audit_events = Table(
@@ -221,5 +224,5 @@ audit_events = Table(
     _text("address", "network address of the asker", optional=True),
     _text("detail", "more facts, never a secret nor a digest of one (JSON object)"),
     comment="the audit trail, written in the transaction of the step it tells about",
-    sqlite_strict=True,
+    **_ROWID,
 )

@@ -309,6 +309,9 @@ class SqliteStore:
     ) -> bool:
         return await self._write(sqlite_upkeep.set_account_password, sub, password_hash, audit)
 
+    async def rehash_account_password(self, sub: str, old_hash: str, new_hash: str) -> bool:
+        return await self._write(sqlite_upkeep.rehash_account_password, sub, old_hash, new_hash)
+
     async def remove_account(self, sub: str, now: int, audit: AuditEvent) -> bool:
         return await self._write(sqlite_upkeep.remove_account, sub, now, audit)
 

@@ -298,6 +298,12 @@ SUPERSEDE_REFRESH_TOKEN = (
     "refresh_tokens.grant_id AND grants.revoked_at IS NULL))"
 )
 
+# new_hash, sub, old_hash
+REHASH_ACCOUNT_PASSWORD = (
+    "UPDATE accounts SET password_hash=:new_hash WHERE accounts.sub = :sub AND "
+    "accounts.password_hash = :old_hash"
+)
+
 # now, reason, grant_id
 END_GRANT = (
     "UPDATE grants SET revoked_at=:now, revoked_reason=:reason WHERE grants.grant_id = :grant_id "

@@ -79,6 +79,11 @@ def set_account_password(db: Cursor, sub: str, password_hash: str, audit: AuditE
     return True
 
 
+def rehash_account_password(db: Cursor, sub: str, old_hash: str, new_hash: str) -> bool:
+    given = {"sub": sub, "old_hash": old_hash, "new_hash": new_hash}
+    return db.execute(sql.REHASH_ACCOUNT_PASSWORD, given).rowcount == 1
+
+
 def remove_account(db: Cursor, sub: str, now: int, audit: AuditEvent) -> bool:
     if db.execute(sql.DELETE_ACCOUNT, (sub,)).rowcount == 0:
         return False

@@ -198,6 +198,9 @@ _DECIDE: dict[str, ClauseElement] = {
             grants.c.grant_id == refresh_tokens.c.grant_id, grants.c.revoked_at.is_(None)
         ),
     ),
+    "rehash_account_password": update(accounts)
+    .values(password_hash=_P("new_hash"))
+    .where(accounts.c.sub == _P("sub"), accounts.c.password_hash == _P("old_hash")),
     "end_grant": update(grants)
     .values(_END)
     .where(grants.c.grant_id == _P("grant_id"), _live_grant),

@@ -36,7 +36,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sub"),
         comment="people of the embedded directory",
         sqlite_strict=True,
-        sqlite_with_rowid=False,
     )
     op.create_index("accounts_by_email", "accounts", ["email_key"], unique=True)
     op.create_table(
@@ -136,7 +135,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("request_digest"),
         comment="authorization requests waiting for a person",
         sqlite_strict=True,
-        sqlite_with_rowid=False,
     )
     op.create_index(
         "authorization_requests_by_end", "authorization_requests", ["expires_at"], unique=False
@@ -213,7 +211,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("client_id"),
         comment="registered clients (RFC 7591)",
         sqlite_strict=True,
-        sqlite_with_rowid=False,
     )
     op.create_index("clients_by_use", "clients", ["last_used_at", "issued_at"], unique=False)
     op.create_table(
@@ -294,7 +291,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("code_digest"),
         comment="authorization codes, the redeemed ones kept to tell a replay from a stranger",
         sqlite_strict=True,
-        sqlite_with_rowid=False,
     )
     op.create_index("codes_by_end", "codes", ["redeemed_at", "expires_at"], unique=False)
     op.create_table(
@@ -390,7 +386,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("grant_id"),
         comment="what a person allowed a client, from the redemption of a code until it ends",
         sqlite_strict=True,
-        sqlite_with_rowid=False,
     )
     op.create_index("grants_by_client", "grants", ["client_id", "created_at"], unique=False)
     op.create_index("grants_by_end", "grants", ["revoked_at", "expires_at"], unique=False)
@@ -425,7 +420,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token_digest"),
         comment="every generation of refresh tokens, superseded ones kept to recognise a replay",
         sqlite_strict=True,
-        sqlite_with_rowid=False,
     )
     op.create_index("refresh_tokens_by_grant", "refresh_tokens", ["grant_id"], unique=False)
     op.create_table(
@@ -478,7 +472,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("session_digest"),
         comment="browser sessions after a sign-in",
         sqlite_strict=True,
-        sqlite_with_rowid=False,
     )
     op.create_index("sessions_by_end", "sessions", ["expires_at"], unique=False)
     op.create_index("sessions_by_sub", "sessions", ["sub"], unique=False)
@@ -516,5 +509,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kid"),
         comment="signing keys; a handful of rows, so no index",
         sqlite_strict=True,
-        sqlite_with_rowid=False,
     )
