@@ -1,0 +1,32 @@
+"""`authgate serve`: the options. The work is in `serving`, imported only when it is to be done."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from authgate.cli.options import EnvFile
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8000,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Server processes that share the store.")
+    ] = 1,
+    env_file: EnvFile = None,
+) -> None:
+    """Run the server until it is told to stop (Ctrl-C, SIGTERM).
+
+    \b
+    Examples:
+      authgate serve
+      authgate serve --port 9000 --workers 2
+      authgate serve --host 0.0.0.0 --env-file /etc/authgate/env
+    """
+    from authgate.cli.serving import run
+
+    run(host, port, workers, env_file)

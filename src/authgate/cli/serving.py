@@ -1,0 +1,159 @@
+"""Serving: settings, socket, store, banner, then uvicorn in this process or in several.
+
+The order is the order in which an operator can mend things: settings (exit 2), port, store (exit 1)
+and only then a server. Never here: a route or a rule. Neighbours: `app.build`, `web.listener`.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.server import Server
+from uvicorn.supervisors.multiprocess import Multiprocess
+
+from authgate.app import build, build_core
+from authgate.cli.banner import banner
+from authgate.cli.common import REFUSED, explain, load_settings, run_or_fail
+from authgate.cli.listening import BACKLOG, listen
+from authgate.observe import log
+from authgate.settings import SettingsError, load
+from authgate.web.listener import DeadlineProtocol
+
+if TYPE_CHECKING:
+    from authgate.app import Application
+    from authgate.settings import Settings
+
+# Above the 60 s for which common reverse proxies keep a connection to reuse it: whoever closes an
+# idle connection first must not be us, or the proxy's next request dies on it.
+KEEP_ALIVE = 75
+# What runs gets five seconds to finish, the MCP servers inside and the store the rest: everything
+# has ended within ten, which is when container runtimes begin to kill.
+GRACE = 5
+LAST_CALL = 9.0
+
+
+def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
+    """Serve until a signal says stop."""
+    signal.signal(signal.SIGTERM, _stop)
+    settings = load_settings(env_file, port=port)
+    listener = listen(host, port)
+    if port == 0:
+        port = listener.getsockname()[1]
+        settings = load_settings(env_file, port=port)
+    log.configure(settings.log_level)
+    _prepare(settings, workers)
+    config = _config(partial(application, env_file, port), workers)
+    try:
+        if workers == 1:
+            Server(config).run([listener])
+        else:
+            _supervise(config, listener)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+    except SystemExit as ended:
+        # The reason was logged by whoever gave up; uvicorn's own code (3) means nothing to users.
+        raise typer.Exit(REFUSED if ended.code else 0) from None
+
+
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    """SIGTERM before uvicorn listens to it, and once more after its orderly end: no failure."""
+    raise SystemExit(0)
+
+
+def _prepare(settings: Settings, workers: int) -> None:
+    """Make or migrate the store and its first key once, before any worker; say where we are."""
+
+    async def prepare() -> None:
+        core = build_core(settings)
+        try:
+            await core.open()
+            people = len(await core.store.accounts())
+        finally:
+            await core.close()
+        text = banner(core, people, workers, colour=sys.stderr.isatty())
+        typer.echo(text, err=True)
+
+    run_or_fail(prepare)
+
+
+def _config(factory: partial[Application], workers: int) -> Config:
+    return Config(
+        factory,
+        factory=True,
+        workers=workers,
+        loop="uvloop" if _has_uvloop() else "asyncio",
+        http=DeadlineProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def _has_uvloop() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("uvloop") is not None
+
+
+def application(env_file: Path | None, port: int) -> Application:
+    """The application of this process, from its own reading of the settings.
+
+    A worker gets a path and a port and not the settings: those would travel to it pickled, secrets
+    included. Settings that became wrong since the parent read them end the worker for good.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with_parent, args=(parent.sentinel,), daemon=True).start()
+    try:
+        settings = load(env_file, port=port)
+    except SettingsError as error:
+        explain(error.problems)
+        raise SystemExit(STARTUP_FAILURE) from None
+    log.configure(settings.log_level)
+    return build(settings)
+
+
+def _end_with_parent(sentinel: int) -> None:
+    """Stop this worker when its parent is gone: it would keep the port, and nobody watched it."""
+    from multiprocessing.connection import wait
+
+    wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _supervise(config: Config, listener: socket.socket) -> None:
+    supervisor = _Supervisor(config, [listener])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise SystemExit(REFUSED)
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's supervisor, which waits for its workers without end; this one does not."""
+
+    def join_all(self) -> None:
+        deadline = time.monotonic() + LAST_CALL
+        for worker in self.processes:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                log.warning("worker.killed", pid=worker.pid)
+                worker.process.kill()
+                worker.process.join()
