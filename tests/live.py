@@ -23,6 +23,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -101,6 +102,12 @@ class LiveServer:
         """Everything the server wrote since the first start."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
+    def assert_quiet(self) -> None:
+        """Nothing went wrong that a client may not have seen: no traceback, no error, no warning
+        of an interpreter."""
+        for sign in ("Traceback", "Exception", '"level": "error"', "Warning:"):
+            assert sign not in self.logs(), self.logs()
+
     # --- its life ----------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
@@ -127,10 +134,10 @@ class LiveServer:
                 break
             except ServerFailed:
                 # Somebody without manners may have taken the port; any other trouble comes again.
-                if attempt == PORTS_TO_TRY - 1 or "in use" not in self.logs():
+                if attempt == PORTS_TO_TRY - 1 or "is taken by" not in self.logs():
                     raise
-        for person in self.people:
-            self.add_person(person)
+        with ThreadPoolExecutor() as side_by_side:
+            list(side_by_side.map(self.add_person, self.people))
         return self
 
     def stop(self) -> int:
@@ -278,3 +285,12 @@ class LiveServer:
         code = process.wait(STOPS_WITHIN)
         self._process = None
         return code
+
+
+def attach_logs(item: object, report: object) -> None:
+    """For a conftest's `pytest_runtest_makereport`: show the logs of a failed test's servers."""
+    if getattr(report, "failed", False):
+        for name, value in getattr(item, "funcargs", {}).items():
+            running = getattr(value, "server", value)
+            if isinstance(running, LiveServer):
+                report.sections.append((f"authgate ({name})", running.logs()[-6000:]))

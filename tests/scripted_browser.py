@@ -12,6 +12,9 @@ As a program, for everything that obeys ``BROWSER`` (standard library only, run 
 
     BROWSER="python tests/scripted_browser.py %s"
     SCRIPTED_BROWSER_EMAIL=alice@example.com SCRIPTED_BROWSER_PASSWORD=…
+
+With the callback as second argument it stops before it and prints the URL with the answer, for
+programs that have no listener.
 """
 
 from __future__ import annotations
@@ -330,13 +333,15 @@ def browser_environment(email: str, password: str, *, decision: str = "approve")
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> int:
     """Open the URL given, as the person of the environment; 0 if it came through."""
+    url, *callback = arguments
     browser = ScriptedBrowser(
         environment["SCRIPTED_BROWSER_EMAIL"],
         environment["SCRIPTED_BROWSER_PASSWORD"],
         decision=environment.get("SCRIPTED_BROWSER_DECISION", "approve"),
     )
     try:
-        browser.walk(arguments[0])
+        ended = browser.walk(url, callback=callback[0] if callback else None)
+        sys.stdout.write(ended + "\n")
     except Exception as error:
         sys.stderr.write(f"scripted browser: {type(error).__name__}: {error}\n")
         for step in browser.history:
