@@ -41,13 +41,19 @@ class Parameters:
 
 
 def read(pairs: Iterable[tuple[str, str]]) -> Parameters:
-    """Sort decoded name-value pairs into `Parameters`; too long a value is refused by name."""
+    """Sort decoded name-value pairs into `Parameters`; what no parameter can hold is refused.
+
+    That is a value beyond the limit, a NUL (no database keeps one alike) and half a surrogate pair
+    (no encoding has one).
+    """
     values: dict[str, str] = {}
     resources: list[str] = []
     repeated: list[str] = []
     for name, value in pairs:
         if len(value) > MAX_VALUE_LENGTH:
             raise Refusal(Reason.PARAMETER_TOO_LONG, name=name, limit=str(MAX_VALUE_LENGTH))
+        if not _is_text(name) or not _is_text(value):
+            raise Refusal(Reason.REQUEST_MALFORMED, why=f"the parameter {name} is not Unicode text")
         if not value:
             continue
         if name == "resource":
@@ -57,3 +63,9 @@ def read(pairs: Iterable[tuple[str, str]]) -> Parameters:
         else:
             values[name] = value
     return Parameters(values, tuple(resources), tuple(repeated))
+
+
+def _is_text(value: str) -> bool:
+    return "\0" not in value and (
+        value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
+    )

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import AddressValueError, IPv6Address
 
 MAX_LENGTH = 2048
 
@@ -33,13 +34,20 @@ _HOST = re.compile(
     r"|\[[0-9A-Fa-f:.]+\])" + _PORT,
     re.ASCII,
 )
-_LOOPBACK_HOST = re.compile(
-    r"localhost|\[::1\]|127(?:\.(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}", re.ASCII
-)
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_LOOPBACK_HOST = re.compile(rf"localhost|\[::1\]|127(?:\.{_OCTET}){{3}}", re.ASCII)
 _LOOPBACK = re.compile(
     rf"http://(?P<host>{_LOOPBACK_HOST.pattern}){_PORT}(?P<tail>[/?].*)?", re.ASCII
 )
-_DOT_SEGMENT = re.compile(r"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|\\|$)", re.ASCII)
+# Hosts whose last label is a number are IPv4 addresses to browsers, in any base and length (WHATWG
+# URL 3.5); only the plain spelling says where it leads.
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)", re.ASCII)
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
+_WEB_HOST = re.compile(r"https?://(?P<host>\[[^/?\]]*\]|[^/?:]*)", re.ASCII | re.IGNORECASE)
+# Encoded separators and path parameters too: what decodes early sees a dot segment there.
+_DOT_SEGMENT = re.compile(
+    r"(?:^|/|%2f|%5c)(?:\.|%2e){1,2}(?:[/;]|%2f|%5c|$)", re.ASCII | re.IGNORECASE
+)
 
 
 class Verdict(Enum):
@@ -103,13 +111,27 @@ def _judge_web(scheme: str, rest: str) -> Judgement:
     if "@" in match["authority"]:
         return _refuse("it has user information")
     host = _HOST.fullmatch(match["authority"])
-    if host is None or not _valid_port(host["port"]):
+    if host is None or not _valid_host(host["host"]) or not _valid_port(host["port"]):
         return _refuse("its host or port is malformed")
     if _DOT_SEGMENT.search(match["tail"].partition("?")[0]):
         return _refuse("its path has a dot segment")
     if scheme == "http" and not _LOOPBACK_HOST.fullmatch(host["host"]):
         return _refuse("plain http is allowed on a loopback host only")
     return _ACCEPT
+
+
+def _valid_host(host: str) -> bool:
+    """A name, an IPv4 address in its plain spelling, or an IPv6 address."""
+    if host.startswith("["):
+        return _ipv6(host) is not None
+    return not _NUMERIC.fullmatch(host) or bool(_IPV4.fullmatch(host))
+
+
+def _ipv6(host: str) -> IPv6Address | None:
+    try:
+        return IPv6Address(host[1:-1])
+    except AddressValueError:
+        return None
 
 
 def _valid_port(port: str | None) -> bool:
@@ -139,8 +161,19 @@ def _loopback_shape(uri: str) -> tuple[str, str] | None:
 
 
 def is_loopback(uri: str) -> bool:
-    """Does this URI lead to the person's own machine (so that any program there can listen)?"""
-    return _loopback_shape(uri) is not None
+    """Does this URI lead to the person's own machine (so that any program there can listen)?
+
+    Wider than the port rule on purpose: however scheme and host are spelled, https included, the
+    person is warned and asked alike.
+    """
+    match = _WEB_HOST.match(uri)
+    if match is None:
+        return False
+    host = match["host"].lower()
+    if host.startswith("["):
+        address = _ipv6(host)
+        return address is not None and (address.ipv4_mapped or address).is_loopback
+    return host.endswith(".localhost") or bool(_LOOPBACK_HOST.fullmatch(host))
 
 
 def is_private_use(uri: str) -> bool:

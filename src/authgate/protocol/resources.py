@@ -2,7 +2,8 @@
 
 What was issued is always our own spelling of the identifier. What clients send differs from it in
 ways that do not change the meaning (letter case of scheme and host, a default port, one slash at
-the end, a query that was appended), so those are forgiven; anything else is `invalid_target`.
+the end, a query appended to an identifier that has none), so those are forgiven; anything else is
+`invalid_target`.
 """
 
 from __future__ import annotations
@@ -23,14 +24,26 @@ _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 
 
 def canonical(identifier: str) -> str | None:
-    """`identifier` without what does not matter when two are compared; None if it is none."""
+    """`identifier` without what does not matter when two are compared; None if it is none.
+
+    Without its query, too: whether that matters depends on the identifier it is compared with.
+    """
     match = _ABSOLUTE.fullmatch(identifier) if len(identifier) <= MAX_LENGTH else None
     if match is None:
         return None
     scheme = match["scheme"].lower()
     port = match["port"] or ""
     port = "" if port == _DEFAULT_PORT[scheme] else port
-    return f"{scheme}://{match['host'].lower()}{port}{(match['path'] or '').rstrip('/')}"
+    return f"{scheme}://{match['host'].lower()}{port}{(match['path'] or '').removesuffix('/')}"
+
+
+def _means(asked: str, ours: str) -> bool:
+    """Does `asked` name our identifier `ours`? A query of ours is part of its name."""
+    if asked == ours:
+        return True
+    wanted, query = canonical(asked), ours.partition("?")[2]
+    same = wanted is not None and wanted == canonical(ours)
+    return same and (not query or query == asked.partition("?")[2])
 
 
 def choose(asked: Sequence[str], known: Sequence[str]) -> str:
@@ -39,9 +52,10 @@ def choose(asked: Sequence[str], known: Sequence[str]) -> str:
         return known[0]
     if len(asked) > 1:
         raise Refusal(Reason.RESOURCE_REPEATED)
-    wanted = canonical(asked[0])
+    if asked[0] in known:  # two of ours may differ in no more than a slash
+        return asked[0]
     for identifier in known:
-        if wanted is not None and wanted == canonical(identifier):
+        if _means(asked[0], identifier):
             return identifier
     raise Refusal(Reason.RESOURCE_UNKNOWN, known=", ".join(known))
 
@@ -52,7 +66,6 @@ def stay_within(asked: Sequence[str], granted: str) -> str:
         return granted
     if len(asked) > 1:
         raise Refusal(Reason.RESOURCE_REPEATED)
-    wanted = canonical(asked[0])
-    if wanted is None or wanted != canonical(granted):
+    if not _means(asked[0], granted):
         raise Refusal(Reason.RESOURCE_BEYOND_GRANT)
     return granted

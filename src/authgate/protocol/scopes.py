@@ -42,7 +42,8 @@ def grantable(asked: Iterable[str] | None, offered: Collection[str]) -> tuple[st
     elsewhere, and the consent page shows what is given. `offline_access` is accepted from everyone.
     """
     wanted = set(asked or ())
-    known = tuple(name for name in offered if name in wanted) or tuple(offered)
+    ours = tuple(name for name in offered if name != OFFLINE_ACCESS)
+    known = tuple(name for name in ours if name in wanted) or ours
     return (*known, OFFLINE_ACCESS) if OFFLINE_ACCESS in wanted else known
 
 
