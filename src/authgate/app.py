@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from authgate.directories.embedded import EmbeddedDirectory
 from authgate.directories.passwords import Passwords
@@ -54,6 +55,12 @@ MCP_PATH = "/mcp"
 SWEEP_EVERY = 60.0
 SWEEP_FULL = 500  # a sweep that found this many rows is followed by another at once
 KEYS_EVERY = 5.0
+
+
+class Closable(Protocol):
+    """Something that started on demand and must be stopped."""
+
+    async def close(self) -> None: ...
 
 
 def now() -> int:
@@ -137,8 +144,7 @@ def build(settings: Settings) -> Application:
     table = _routes(parts, place)
     table |= {place.prefix + path: app for path, app in tools.items()}
     table[place.prefix + MCP_PATH] = guarded
-    lazy = [example, *(app for app in tools.values())]
-    return Application(core, table, lazy)
+    return Application(core, table, (example, *tools.values()))
 
 
 def _example() -> object:
@@ -207,7 +213,7 @@ class Application:
     drop their token on the way.
     """
 
-    def __init__(self, core: Core, table: dict[str, App], lazy: Sequence[LazyMcpApp]) -> None:
+    def __init__(self, core: Core, table: dict[str, App], lazy: Sequence[Closable]) -> None:
         self.core = core
         self.table = table
         self._lazy = lazy

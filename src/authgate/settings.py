@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -287,9 +287,10 @@ def load(env_file: Path | None = None, *, port: int = DEFAULT_PORT) -> Settings:
 def _read(file: Path) -> tuple[Settings, list[str]]:
     """The settings, wrong ones replaced by their default so that the rest can still be judged."""
     try:
-        return Settings(_env_file=file), []  # type: ignore[call-arg]
+        return Settings(_env_file=file), []
     except ValidationError as error:
-        problems, replaced = [], {}
+        problems: list[str] = []
+        replaced: dict[str, Any] = {}
         for item in error.errors(include_url=False, include_input=False, include_context=False):
             name = str(item["loc"][0])
             problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}.")
