@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 STARTS_WITHIN = 20.0
 STOPS_WITHIN = 10.0
@@ -287,10 +287,12 @@ class LiveServer:
         return code
 
 
-def attach_logs(item: object, report: object) -> None:
+def attach_logs(item: Any, report: Any) -> None:
     """For a conftest's `pytest_runtest_makereport`: show the logs of a failed test's servers."""
-    if getattr(report, "failed", False):
-        for name, value in getattr(item, "funcargs", {}).items():
-            running = getattr(value, "server", value)
-            if isinstance(running, LiveServer):
-                report.sections.append((f"authgate ({name})", running.logs()[-6000:]))
+    if not report.failed:
+        return
+    values = getattr(item, "funcargs", {}).values()
+    found = {getattr(value, "server", value) for value in values if value.__hash__ is not None}
+    for running in found:
+        if isinstance(running, LiveServer):
+            report.sections.append((f"authgate at {running.url}", running.logs()[-6000:]))
