@@ -6,10 +6,10 @@ transcript, and it would word errors that have their one table here. The protoco
 is the SDK's either way.
 
 A refusal is a tool result with `isError`, whose text is the JSON of the plain face: {"error":
-{"code", "message", "hint"}}. It carries no `structuredContent`, because that must match the
-tool's output schema: the TypeScript SDK checks it on errors too and would throw its own error in
-place of ours, and a schema that allowed either would make every generated type's `client_id`
-optional. Clients of both SDKs find the text in `content[0]`.
+{"code", "message", "hint"}}. It carries no `structuredContent`, because that must match the tool's
+output schema: version 1 of the TypeScript SDK checks it on errors too, and would throw its own
+error in place of ours; and a schema that allowed either would make every generated type's
+`client_id` optional. Clients of every SDK find the text in `content[0]`.
 """
 
 from __future__ import annotations
