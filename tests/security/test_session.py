@@ -114,6 +114,8 @@ def test_no_session_and_an_empty_one_are_two_things() -> None:
 
 def test_a_form_opened_before_the_secret_was_replaced_can_still_be_sent() -> None:
     token = form_token(make_vault(OTHER_SECRET), **GOOD)  # type: ignore[arg-type]
+    newest = form_token(make_vault(SECRET), **GOOD)  # type: ignore[arg-type]
+    assert check_form_token(make_vault(SECRET, OTHER_SECRET), newest, **GOOD)  # type: ignore[arg-type]
     assert check_form_token(make_vault(SECRET, OTHER_SECRET), token, **GOOD)  # type: ignore[arg-type]
     assert not check_form_token(make_vault(SECRET), token, **GOOD)  # type: ignore[arg-type]
 
