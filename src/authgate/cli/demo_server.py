@@ -1,0 +1,154 @@
+"""The demo's own authgate: a child process, a data folder and a person, all gone at the end.
+
+The child is started exactly as an operator would, and knows nothing of this machine's settings: no
+AUTHGATE_ name reaches it, and its working folder has no .env.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+STARTS_WITHIN = 30.0
+STOPS_WITHIN = 10.0
+FOREIGN = ("AUTHGATE_", "WORKOS_", "SUPABASE_", "LOG_LEVEL")
+
+
+class DemoFailed(Exception):
+    """A step was not as it must be; the text says which and what came instead."""
+
+
+class DemoServer:
+    """`with DemoServer(port) as server:` answers when the server answers (port 0: a free one)."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.port = port
+        self.email = "demo@example.com"
+        self.password = secrets.token_urlsafe(15)
+        self.seconds = 0.0
+        self._folder = Path()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def mcp_url(self) -> str:
+        return f"{self.url}/mcp"
+
+    def __enter__(self) -> DemoServer:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def add_person(self) -> None:
+        """`authgate people add`, beside the running server, as an operator does it."""
+        command = [sys.executable, "-m", "authgate", "people", "add", self.email]
+        done = subprocess.run(  # noqa: S603 - our own interpreter with our own words
+            [*command, "--password-stdin"],
+            input=self.password,
+            cwd=self._folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise DemoFailed(f"authgate people add failed: {done.stderr.strip()}")
+
+    def wait(self) -> int:
+        """Until the child ends by itself; its exit code."""
+        assert self._child is not None
+        return self._child.wait()
+
+    def stop(self) -> None:
+        """End the child, whatever state it is in, and remove its folder."""
+        if self._child is not None:
+            with suppress(ProcessLookupError):
+                self._child.terminate()
+            try:
+                self._child.wait(STOPS_WITHIN)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+            self._child = None
+        if self._folder != Path():
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def log(self) -> str:
+        """The end of what the server said."""
+        file = self._folder / "server.log"
+        lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+        return "\n".join(lines[-20:])
+
+    def _start(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="authgate-demo-"))
+        self.port = self.port or _free_port()
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "authgate.server", "--port", str(self.port)]
+        with (self._folder / "server.log").open("wb") as log:
+            # A session of its own: Ctrl-C ends the demo, and the demo ends the child.
+            self._child = subprocess.Popen(  # noqa: S603 - the same
+                command,
+                cwd=self._folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        while not self._answers():
+            if self._child.poll() is not None:
+                raise DemoFailed(f"the server ended at its start:\n{self.log()}")
+            if time.perf_counter() - began > STARTS_WITHIN:
+                raise DemoFailed(f"the server gives no answer:\n{self.log()}")
+            time.sleep(0.02)
+        self.seconds = time.perf_counter() - began
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=STARTS_WITHIN)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _environment(self) -> dict[str, str]:
+        own = {name: text for name, text in os.environ.items() if not name.startswith(FOREIGN)}
+        return own | {"AUTHGATE_DATA_DIR": str(self._folder / "data")}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def stop_on_signals() -> None:
+    """Let SIGTERM and a closed terminal unwind the program, so that nothing is left behind."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, leave)

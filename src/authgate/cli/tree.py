@@ -1,0 +1,67 @@
+"""The tree of commands: every command's module hung on one Typer application.
+
+A command's module is light: what it needs is imported when it runs. Never here: an option or a word
+of a command.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from authgate import __version__
+from authgate.cli import clients, demo, keys, migrate, people, serve
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+_EXIT_CODES = "Exit codes: 0 done; 1 refused, not found or not possible; 2 wrong usage or settings."
+
+
+def _tree() -> typer.Typer:
+    # No pretty exceptions: they would print the values of local variables, secrets among them.
+    tree = typer.Typer(
+        name="authgate",
+        help="A self-hosted OAuth 2.1 authorization server for MCP servers.",
+        epilog=_EXIT_CODES,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings=_HELP,
+    )
+    tree.callback()(_options)
+    tree.command("serve")(serve.serve)
+    tree.command("demo")(demo.demo)
+    tree.add_typer(people.commands, name="people")
+    tree.add_typer(clients.commands, name="clients")
+    tree.add_typer(keys.commands, name="keys")
+    tree.command("migrate")(migrate.migrate)
+    return tree
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"authgate {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Options of `authgate` itself; the callback does the work."""
+
+
+def main() -> None:
+    """The `authgate` command."""
+    _tree()(prog_name="authgate")
+
+
+def serve_main() -> None:
+    """`python -m authgate.server`: the serve command alone, with the same options."""
+    alone = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP
+    )
+    alone.command(epilog=_EXIT_CODES)(serve.serve)
+    alone(prog_name="python -m authgate.server")
