@@ -81,8 +81,9 @@ class Store(Protocol):
         Requests and sessions go an hour after their end. A code goes 30 days after its end if it
         was redeemed (a replay must be told from a stranger), else after an hour. A grant with its
         refresh tokens goes when it ended (expired or revoked) more than 30 days and `access_ttl`
-        seconds ago. A client goes when it has no live grant (not revoked, not expired) and no open
-        request, and was unused for 90 days (24 hours if never used since registration).
+        seconds ago. A client that registered itself goes when it has no live grant (not revoked,
+        not expired), no open request and no code to redeem, and was unused for 90 days (24 hours
+        if never used since registration). One that an operator vouches for stays.
         """
 
     # --- clients ----------------------------------------------------------------------------
@@ -154,7 +155,7 @@ class Store(Protocol):
         failures than `failure_limit`. REPLAYED when it was redeemed before: then the grant that
         the code began is ended by this call (reason `code_replayed`). Call it only after client,
         redirect URI and PKCE were right, or a stranger could end a grant. Also stamps the client
-        as used (at most once a day).
+        as used (at most once a day). A code that is unknown was swept: EXPIRED.
         """
 
     async def refresh_token(self, token_digest: str) -> tuple[RefreshToken, Grant] | None:
@@ -176,7 +177,8 @@ class Store(Protocol):
         (inclusive) after it was superseded, and while the successor itself is not superseded, the
         answer is REPEATED; else a superseded token ends its grant (reason
         `refresh_token_replayed`) and the answer is REPLAYED. A revoked grant is always ENDED.
-        `audit` is written for ROTATED; for REPLAYED an event with outcome `replayed`.
+        `audit` is written for ROTATED; for REPLAYED an event with outcome `replayed`. Stamps the
+        client as used, like `redeem_code`.
         """
 
     async def grant(self, grant_id: str) -> Grant | None:
@@ -191,7 +193,11 @@ class Store(Protocol):
         """End a grant and with it every token it ever gave. False: unknown or ended before."""
 
     async def end_grants_of(self, sub: str, reason: str, now: int, audit: AuditEvent) -> int:
-        """End all live grants and all browser sessions of a person; returns how many grants."""
+        """End all live grants and browser sessions of a person; returns how many grants.
+
+        A code that this person has not redeemed yet expires with them, here and wherever a person
+        or a client is sent away: it would begin a grant a moment after.
+        """
 
     # --- browser sessions -------------------------------------------------------------------
 
