@@ -1,0 +1,97 @@
+"""`python -m bench`: one run of everything, about five minutes; `--quick` for a first look."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import uvloop
+from rich.console import Console
+
+from bench import machine
+from bench.parts import packages
+from bench.report import Report, show
+from bench.rounds import FULL, QUICK, Plan, Rounds, Series
+from bench.servers import LOAD_CORE, SERVER_CORE, pin, spawn
+from bench.start import measure_starts
+from bench.targets import CEILING, SDK, authgate, peer
+
+GUARDED, UNGUARDED = "with guard", "without"
+
+
+def main() -> None:
+    """Measure, print, and write the JSON document if one was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about a minute; rougher figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    given = parser.parse_args()
+    plan = QUICK if given.quick else FULL
+    report = run(plan)
+    show(report, Console(width=None if sys.stdout.isatty() else 130))
+    if given.json:
+        given.json.write_text(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
+
+
+def run(plan: Plan) -> Report:
+    """One run of everything."""
+    begun = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"[{time.monotonic() - begun:4.0f} s] {what}", file=sys.stderr, flush=True)
+
+    found = machine.describe()
+    if SERVER_CORE == LOAD_CORE:
+        say("only one core here: server and generator share it, so the rates mean little")
+    pin(LOAD_CORE)
+    say("cold starts")
+    starts = measure_starts(plan.starts)
+    say("what each part costs")
+    with TemporaryDirectory(prefix="authgate-bench-") as folder:
+        _child("bench.parts", folder)  # makes the database: a start finds one
+        parts = _child("bench.parts", folder)
+    imported = packages()
+    say("the guard by itself")
+    guard = _child("bench.guard", str(plan.rounds))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        series = runner.run(_under_load(plan, say))
+    say("done")
+    return Report(found, series, guard, starts, parts, imported)
+
+
+async def _under_load(plan: Plan, say: Callable[[str], None]) -> list[Series]:
+    rounds = Rounds(plan, say)
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="authgate-bench-"))
+        ours = stack.enter_context(authgate(Path(folder)))
+        sdk = stack.enter_context(peer("sdk", SDK))
+        ceiling = stack.enter_context(peer("ceiling", CEILING))
+        await rounds.authorization([ours, sdk, ceiling])
+    with ExitStack() as stack:
+        say("tool calls with and without the guard")
+        folder = stack.enter_context(TemporaryDirectory(prefix="authgate-bench-"))
+        guarded = stack.enter_context(authgate(Path(folder)))
+        guarded.name = GUARDED
+        unguarded = stack.enter_context(peer("example", UNGUARDED))
+        await rounds.tool_calls(guarded, unguarded)
+    return rounds.series()
+
+
+def _child(module: str, *arguments: str) -> Any:
+    """What a module of the bench prints as JSON, run by itself on the servers' core."""
+    child = spawn(["-m", module, *arguments], core=SERVER_CORE, pipes=True)
+    out, _ = child.communicate(timeout=120)
+    if child.returncode:
+        raise SystemExit(f"{module} failed")
+    return json.loads(out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What the guard costs a call, measured in a process of its own: `python -m bench.guard ROUNDS`.
+
+`Guard.admit` on a real token of a real grant in SQLite: with tokens it sees for the first time (the
+signature is verified), then with one it knows (a look into memory). Both read the grant's row, as
+every call does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from authgate.app import now
+from authgate.gateway.guard import Guard
+from authgate.protocol.records import Grant
+from authgate.protocol.tokens import Challenger
+from authgate.settings import Settings
+from authgate.web.origins import OriginRule
+from authgate.web.request import Request
+from bench.product import Product
+
+FRESH = 500
+REPEATS = 5000
+
+
+async def measure(rounds: int) -> dict[str, float]:
+    """Medians in µs per call."""
+    with TemporaryDirectory(prefix="authgate-bench-") as folder:
+        settings = Settings(_env_file=None, AUTHGATE_DATA_DIR=Path(folder))
+        product = await Product.open(settings)
+        guard, grant = _guard(product), await product.grant()
+        first, known = [], []
+        for _ in range(rounds):
+            fresh = [_request(product, grant) for _ in range(FRESH)]
+            first.append(await _time(guard, fresh))
+            known.append(await _time(guard, [fresh[0]] * REPEATS))
+        await product.core.close()
+    return {"first_us": median(first), "known_us": median(known)}
+
+
+def _guard(product: Product) -> Guard:
+    policy = product.core.policy
+    return Guard(
+        issuer=product.core.issuer,
+        store=product.core.store,
+        resource=policy.default_resource,
+        scopes=policy.scopes,
+        challenger=Challenger(policy.issuer + "/.well-known/x", policy.scopes),
+        origins=OriginRule(frozenset()),
+        clock=now,
+    )
+
+
+def _request(product: Product, grant: Grant) -> Request:
+    token = product.core.issuer.mint(grant, grant.scopes, now()).value
+    headers = [
+        (b"host", b"localhost:8000"),
+        (b"accept", b"application/json, text/event-stream"),
+        (b"content-type", b"application/json"),
+        (b"mcp-protocol-version", b"2026-07-28"),
+        (b"authorization", b"Bearer " + token.encode()),
+        (b"content-length", b"120"),
+    ]
+    return Request({"type": "http", "method": "POST", "query_string": b"", "headers": headers})
+
+
+async def _time(guard: Guard, requests: list[Request]) -> float:
+    begun = time.perf_counter()
+    for request in requests:
+        await guard.admit(request)
+    return (time.perf_counter() - begun) / len(requests) * 1e6
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(measure(int(sys.argv[1])))))
