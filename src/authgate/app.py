@@ -32,10 +32,11 @@ from authgate.pages.site import PublicUrl
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.policy import Policy
 from authgate.protocol.tokens import Challenger
+from authgate.security.key_material import KeyUnusable
 from authgate.security.keys import KeyRing
 from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.session import Cookies
-from authgate.security.vault import Vault
+from authgate.security.vault import SealedValueUnreadable, Vault
 from authgate.settings import Settings
 from authgate.steps.authorize import Faulty
 from authgate.steps.parts import Parts
@@ -86,6 +87,8 @@ class Core:
         await self.keys.load(now())
 
     async def close(self) -> None:
+        """Finish what was accepted and let go; hashes that still wait are given up."""
+        self.passwords.close()
         await self.store.close()
 
 
@@ -287,5 +290,6 @@ async def _reading_keys(core: Core) -> None:
         try:
             if await core.keys.refresh(now()):
                 log.info("keys.changed")
-        except StoreUnavailable as trouble:
+        except (StoreUnavailable, SealedValueUnreadable, KeyUnusable) as trouble:
+            # The keys in use stay in use: one unreadable row must not end this watch.
             log.warning("keys.read_failed", detail=str(trouble))

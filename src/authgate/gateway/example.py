@@ -19,6 +19,8 @@ from authgate.gateway.caller import Caller
 MAX_STEPS = 50
 STEP_SECONDS = 0.2
 
+# What every JSON parser reads back as it was written (RFC 8259 section 6); also a bound.
+_Integer = Annotated[int, Field(ge=-(2**53), le=2**53)]
 _READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
 
@@ -58,7 +60,7 @@ async def whoami(ctx: Context[Any, Any]) -> Identity:
     )
 
 
-async def add(a: int, b: int) -> Sum:
+async def add(a: _Integer, b: _Integer) -> Sum:
     """Add two integers."""
     return Sum(sum=a + b)
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from authgate.gateway.caller import Caller
-from authgate.issuers.contract import Issuer
+from authgate.issuers.contract import AccessClaims, Issuer
 from authgate.observe import log
 from authgate.protocol import tokens
 from authgate.protocol.errors import Reason, Refusal
@@ -20,6 +20,8 @@ from authgate.store.contract import Store, StoreUnavailable
 from authgate.web.answers import Answer, Header, json_answer, refusal_body, refusal_headers
 from authgate.web.origins import OriginRule
 from authgate.web.request import Message, Receive, Request, Scope, Send
+
+KEY_LOOKS_EVERY = 1.0  # seconds
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -61,7 +63,7 @@ class Guard:
         if b"access_token=" in request.scope["query_string"]:
             raise Refusal(Reason.TOKEN_TWICE)
         now = self.clock()
-        claims = self.issuer.verify(token, self.resource, now)
+        claims = await self._verify(token, now)
         grant = await self.store.grant(claims.grant_id)
         if grant is None or grant.revoked_at is not None:
             raise Refusal(Reason.TOKEN_ENDED)
@@ -76,6 +78,16 @@ class Guard:
             display=grant.person.display,
             expires_at=claims.expires_at,
         )
+
+    async def _verify(self, token: str, now: int) -> AccessClaims:
+        """Verify, once more after a look for keys that another process may have added."""
+        try:
+            return self.issuer.verify(token, self.resource, now)
+        except Refusal as refusal:
+            if refusal.reason is not Reason.TOKEN_SIGNATURE:
+                raise
+        await self.issuer.refresh_keys(at_most_every=KEY_LOOKS_EVERY)
+        return self.issuer.verify(token, self.resource, now)
 
     def answer(self, refusal: Refusal) -> Answer:
         """The answer to a refused call; 401 and 403 for scope carry the challenge."""

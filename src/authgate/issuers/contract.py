@@ -50,5 +50,9 @@ class Issuer(Protocol):
     def jwks(self) -> bytes:
         """The public keys as a JWK Set document, ready to send (RFC 7517 section 5)."""
 
-    async def refresh_keys(self) -> None:
-        """Read the keys again, so that a rotation made elsewhere is seen here."""
+    async def refresh_keys(self, *, at_most_every: float = 0.0) -> None:
+        """Read the keys again, so that a rotation made elsewhere is seen here.
+
+        `at_most_every` seconds: a call sooner after the last one does nothing, so that made-up key
+        names cannot cost a read each.
+        """

@@ -19,11 +19,13 @@ async def authenticate(
     """
     form.refuse_repeated()
     credentials = clients.read_credentials(authorization, form)
+    client = await parts.store.client(credentials.client_id)
+    # From this look at the throttle to the count of a failure nothing is awaited, so that a burst
+    # of wrong secrets cannot pass it.
     if credentials.secret is not None:
         wait = parts.throttles.check_client(credentials.client_id, address)
         if wait is not None:
             raise Refusal(Reason.THROTTLED, retry_after=wait)
-    client = await parts.store.client(credentials.client_id)
     try:
         return clients.authenticate(credentials, client)
     except Refusal as refusal:

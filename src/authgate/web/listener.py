@@ -31,7 +31,9 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # Since when the present request has been arriving; None between requests.
         self.arriving_since: float | None = self.loop.time()
+        self.in_head = True
         self.head_size = 0
         _open.add(self)
 
@@ -39,9 +41,12 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self.arriving_since is None:
             self.arriving_since = self.loop.time()
         super().data_received(data)
+        if self.in_head:  # a head that is still not complete: its last line may never end
+            self._count(len(data))
 
     def on_message_begin(self) -> None:
         self.arriving_since = self.loop.time()
+        self.in_head = True
         self.head_size = 0
         super().on_message_begin()
 
@@ -52,6 +57,11 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value))
         super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self.in_head = False
+        if not self.transport.is_closing():
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self.arriving_since = None
