@@ -55,12 +55,10 @@ def _read_basic(encoded: str) -> tuple[str, str]:
     try:
         text = b64decode(encoded.strip(), validate=True).decode("utf-8")
         client_id, colon, secret = text.partition(":")
-        if not colon or not client_id:
+        client_id = unquote_plus(client_id, errors="strict")
+        if not colon or not client_id or "\0" in client_id:
             raise ValueError
-        return (
-            unquote_plus(client_id, errors="strict"),
-            unquote_plus(secret, errors="strict"),
-        )
+        return client_id, unquote_plus(secret, errors="strict")
     except (binascii.Error, ValueError):
         raise Refusal(Reason.CLIENT_AUTH_MALFORMED, www_authenticate=BASIC_CHALLENGE) from None
 

@@ -28,6 +28,7 @@ MAX_JWKS = 16_384
 _DISPLAY_URLS = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
 _TEXTS = ("software_id", "software_version")
 _WEB_URL = re.compile(r"https?://[^\s/?#@]+(?:[/?#][^\s]*)?", re.ASCII | re.IGNORECASE)
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)
 
 
@@ -54,8 +55,8 @@ def judge(
     """
     if not isinstance(document, dict):
         raise Refusal(Reason.REGISTRATION_MALFORMED)
-    # A null or an empty string is how some clients say "not set".
-    given = {name: value for name, value in document.items() if value is not None and value != ""}
+    # A null, an empty string or an empty list is how some clients say "not set".
+    given = {name: value for name, value in document.items() if value not in (None, "", [])}
     _refuse_software_statement(given.get("software_statement"))
     uris = _redirect_uris(given.get("redirect_uris"), private_schemes)
     return Registration(
@@ -250,12 +251,34 @@ def _web_url(member: str, value: object, *, https_only: bool = False) -> str:
 
 
 def _jwks(value: object) -> object:
-    """A JWK Set that holds public keys only, of bounded size."""
+    """A JWK Set that holds public keys only, of bounded size (RFC 7517 section 5)."""
     if not isinstance(value, dict) or not isinstance(value.get("keys"), list):
         raise _bad("jwks", "it is not a JWK Set")
-    if len(json.dumps(value)) > MAX_JWKS:
-        raise _bad("jwks", f"it is larger than {MAX_JWKS} bytes")
-    private = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
-    if any(not isinstance(key, dict) or private & key.keys() for key in value["keys"]):
+    if not all(_is_flat(key) for key in value["keys"]):
+        raise _bad(
+            "jwks", "its keys must be objects whose members are plain values or lists of them"
+        )
+    if any(_PRIVATE & key.keys() for key in value["keys"]):
         raise _bad("jwks", "it must hold public keys only")
-    return value
+    kept = {"keys": value["keys"]}
+    if len(json.dumps(kept)) > MAX_JWKS:
+        raise _bad("jwks", f"it is larger than {MAX_JWKS} bytes")
+    return kept
+
+
+def _is_flat(key: object) -> bool:
+    """Is `key` shaped like a JWK? Anything deeper or stranger might not be writable as JSON again:
+    encoders differ in how deep they go, how large a number is, and what half a character is."""
+    if not isinstance(key, dict):
+        return False
+    for name, value in key.items():
+        texts = [name, *(value if isinstance(value, list) else [value])]
+        if not all(_is_plain(text) for text in texts):
+            return False
+    return True
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, int):  # bool among them
+        return abs(value) < 2**53
+    return isinstance(value, str) and value.isascii()
