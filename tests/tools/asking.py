@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -60,7 +61,9 @@ async def ask(app: Any, scope: Scope, *chunks: bytes) -> Heard:
     sent: list[Message] = []
 
     async def receive() -> Message:
-        return pending.pop(0) if pending else {"type": "http.disconnect"}
+        if not pending:
+            await asyncio.Event().wait()  # the caller stays and listens
+        return pending.pop(0)
 
     async def send(message: Message) -> None:
         sent.append(message)
