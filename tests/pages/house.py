@@ -265,7 +265,7 @@ class Page:
 
 @dataclass
 class Browser:
-    """A cookie jar that asks the house. `sends` are headers of every request."""
+    """A cookie jar that asks the house. `sends` are headers of every GET."""
 
     house: House
     origin: str
@@ -285,7 +285,6 @@ class Browser:
         sent: dict[str, str | None] = {
             "host": urlsplit(self.origin).netloc,
             "cookie": "; ".join(f"{k}={v}" for k, v in self.jar.items()) or None,
-            **self.sends,
             **(headers or {}),
         }
         messages = await call(
@@ -318,7 +317,7 @@ class Browser:
 
     async def get(self, path: str, headers: Mapping[str, str | None] | None = None) -> Page:
         navigation = {"sec-fetch-site": "none", "sec-fetch-dest": "document"}
-        return await self.ask("GET", path, {**navigation, **(headers or {})})
+        return await self.ask("GET", path, {**navigation, **self.sends, **(headers or {})})
 
     async def post(
         self,
