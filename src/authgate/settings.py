@@ -23,18 +23,22 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from authgate.protocol import redirect_uris, resources, scopes
+from authgate.security.secret_file import SecretKeyUnusable
+from authgate.security.vault import Vault
 
 DEFAULT_PORT = 8000
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 _PUBLIC_URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?P<port>:[0-9]{1,5})?"
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?P<port>:[1-9][0-9]{0,4})?"
     r"(?P<path>(?:/[A-Za-z0-9._~-]+)*)",
     re.ASCII,
 )
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@]+", re.ASCII)
 _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.ASCII)
 _LIMIT = re.compile(r"[1-9][0-9]{0,6}/(?:[1-9][0-9]{0,3} ?)?(?:second|minute|hour|day)s?", re.ASCII)
 
@@ -44,10 +48,42 @@ def _split(value: object) -> object:
 
 
 def _public_url(value: str) -> str:
-    if not _PUBLIC_URL.fullmatch(value):
+    match = _PUBLIC_URL.fullmatch(value)
+    if not match or int((match["port"] or ":0")[1:]) > 65535:
         raise ValueError(
-            "write it as https://host or https://host/path, without a slash at the end"
+            "write it as https://host or https://host/path, without a slash at the end and "
+            "in lower case up to the path"
         )
+    if match["port"] == {"https": ":443", "http": ":80"}[match["scheme"]]:
+        # Browsers leave it out of the Origin they send, and the two would never be the same string.
+        raise ValueError(f"leave out {match['port']}, which {match['scheme']} means anyway")
+    return value
+
+
+def _known_origins(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(_ORIGIN.fullmatch(name) for name in names):
+        raise ValueError(
+            "write origins (https://app.example), without a slash or path, separated by spaces"
+        )
+    return names
+
+
+def _sqlite(value: str) -> str:
+    if not value.startswith("sqlite:///"):
+        raise ValueError("this version stores in SQLite only; write sqlite:///PATH")
+    path = value.removeprefix("sqlite:///")
+    if not path or path == ":memory:" or "?" in path:
+        raise ValueError(
+            "write the path of a file, without parameters: sqlite:////var/lib/authgate/authgate.db"
+        )
+    return value
+
+
+def _strong(value: SecretStr) -> SecretStr:
+    try:
+        Vault.from_setting(value.get_secret_value())
+    except SecretKeyUnusable as error:
+        raise ValueError(str(error).removeprefix("AUTHGATE_SECRET_KEY ").rstrip(".")) from None
     return value
 
 
@@ -114,12 +150,12 @@ class Settings(BaseSettings):
         validation_alias="AUTHGATE_DATA_DIR",
         description="Folder of the SQLite file and the secret key file.",
     )
-    database_url: str | None = Field(
+    database_url: Annotated[str, AfterValidator(_sqlite)] | None = Field(
         None,
         validation_alias="AUTHGATE_DATABASE_URL",
         description="sqlite:///PATH; SQLite in the data folder if unset.",
     )
-    secret_key: SecretStr | None = Field(
+    secret_key: Annotated[SecretStr, AfterValidator(_strong)] | None = Field(
         None,
         validation_alias="AUTHGATE_SECRET_KEY",
         description="One or more keys of 32+ characters, newest first, comma-separated; "
@@ -201,7 +237,7 @@ class Settings(BaseSettings):
         validation_alias="AUTHGATE_LIMIT_CLIENT",
         description="Wrong client secrets of one client from one address.",
     )
-    allowed_origins: Words = Field(
+    allowed_origins: Annotated[Words, AfterValidator(_known_origins)] = Field(
         (),
         validation_alias="AUTHGATE_ALLOWED_ORIGINS",
         description="Web origins that may call /mcp besides our own and loopback.",
@@ -225,20 +261,24 @@ class Settings(BaseSettings):
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)
     ] = Field("INFO", validation_alias="LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR.")
     workos_api_key: SecretStr | None = Field(
-        None, validation_alias="WORKOS_API_KEY", description="WorkOS API key (sk_...)."
+        None,
+        validation_alias="WORKOS_API_KEY",
+        description="WorkOS API key (sk_...); nothing uses it yet.",
     )
     workos_client_id: str | None = Field(
-        None, validation_alias="WORKOS_CLIENT_ID", description="WorkOS client id (client_...)."
+        None,
+        validation_alias="WORKOS_CLIENT_ID",
+        description="WorkOS client id (client_...); nothing uses it yet.",
     )
     workos_api_url: str = Field(
         "https://api.workos.com",
         validation_alias="WORKOS_API_URL",
-        description="WorkOS API address.",
+        description="WorkOS API address; nothing uses it yet.",
     )
     supabase_url: str | None = Field(
         None,
         validation_alias="SUPABASE_URL",
-        description="The URL of a Supabase project.",
+        description="A Supabase project; refused yet, unless AUTHGATE_PASSWORDS=embedded is set.",
     )
 
     @property
@@ -273,7 +313,12 @@ def load(env_file: Path | None = None, *, port: int = DEFAULT_PORT) -> Settings:
     names.
     """
     file = env_file if env_file is not None else Path(".env")
-    problems = _unknown_names(file)
+    try:
+        problems = _unknown_names(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            [f"{file}: it cannot be read ({type(error).__name__}); mend or remove it."]
+        ) from None
     settings, found = _read(file)
     problems += found
     problems += _contradictions(settings)
@@ -291,11 +336,31 @@ def _read(file: Path) -> tuple[Settings, list[str]]:
     except ValidationError as error:
         problems: list[str] = []
         replaced: dict[str, Any] = {}
-        for item in error.errors(include_url=False, include_input=False, include_context=False):
+        for item in error.errors(include_url=False, include_input=False):
             name = str(item["loc"][0])
-            problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}.")
+            problems.append(f"{name}: {_fix(item)}.")
             replaced[name] = _default_of(name)
         return Settings(_env_file=file, **replaced), problems
+
+
+def _fix(item: ErrorDetails) -> str:
+    """What to write instead. pydantic's own words say what is wrong, and not always what to do."""
+    context = item.get("ctx", {})
+    match item["type"]:
+        case "literal_error":
+            return f"write {context['expected']}".replace("'", "")
+        case "int_parsing" | "int_from_float":
+            return "write a whole number"
+        case "bool_parsing":
+            return "write true or false"
+        case "greater_than":
+            return f"write a number above {context['gt']}"
+        case "greater_than_equal":
+            return f"write {context['ge']} or more"
+        case "less_than_equal":
+            return f"write {context['le']} or less"
+        case _:
+            return item["msg"].removeprefix("Value error, ")
 
 
 def _default_of(name: str) -> object:
@@ -307,7 +372,7 @@ def _default_of(name: str) -> object:
 
 def _unknown_names(file: Path) -> list[str]:
     known = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    given: set[str] = set(os.environ)
+    given = {name for name, value in os.environ.items() if value}
     if file.is_file():
         given |= {name for name, value in dotenv_values(file, interpolate=False).items() if value}
     return [
@@ -328,11 +393,6 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append(
             "AUTHGATE_PUBLIC_URL: plain http beyond this machine sends tokens in the clear; "
             "use https, or set AUTHGATE_ALLOW_HTTP=true in a network you trust."
-        )
-    url = settings.database_url
-    if url is not None and not url.startswith("sqlite:///"):
-        problems.append(
-            "AUTHGATE_DATABASE_URL: this version stores in SQLite only; write sqlite:///PATH."
         )
     if settings.issuer == "authkit":
         problems.append("AUTHGATE_ISSUER: this version has the builtin issuer only; unset it.")

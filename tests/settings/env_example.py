@@ -1,0 +1,102 @@
+"""Writes `.env.example` from the settings: python -m tests.settings.env_example > .env.example
+
+A test compares the file with this text, so a setting cannot come, go or change unnoticed. Only the
+order and the headings are decided here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from authgate.settings import Settings
+
+HEAD = """\
+# The settings of authgate, each with its default. Take away the # to change one, or add a line at
+# the end: the last line of a name wins, and an empty value means the default. The environment goes
+# before this file. Lists are separated by spaces.
+"""
+
+GROUPS = {
+    "Where it is": (
+        "AUTHGATE_PUBLIC_URL",
+        "AUTHGATE_ALLOW_HTTP",
+        "AUTHGATE_TRUSTED_PROXIES",
+        "AUTHGATE_ALLOWED_ORIGINS",
+    ),
+    "What it keeps": (
+        "AUTHGATE_DATA_DIR",
+        "AUTHGATE_DATABASE_URL",
+        "AUTHGATE_SECRET_KEY",
+    ),
+    "Who signs in, and where they are known": (
+        "AUTHGATE_ISSUER",
+        "AUTHGATE_PASSWORDS",
+        "AUTHGATE_SOCIAL",
+        "AUTHGATE_TOOL_PASSWORDS",
+        "WORKOS_API_KEY",
+        "WORKOS_CLIENT_ID",
+        "WORKOS_API_URL",
+        "SUPABASE_URL",
+    ),
+    "What clients may ask for": (
+        "AUTHGATE_SCOPES",
+        "AUTHGATE_RESOURCES",
+        "AUTHGATE_REDIRECT_SCHEMES",
+    ),
+    "Codes, tokens and keys": (
+        "AUTHGATE_CODE_TTL",
+        "AUTHGATE_ACCESS_TOKEN_TTL",
+        "AUTHGATE_REFRESH_TOKEN_TTL",
+        "AUTHGATE_REFRESH_GRACE",
+        "AUTHGATE_SIGNING_ALG",
+    ),
+    "How often": (
+        "AUTHGATE_LIMIT_ACCOUNT",
+        "AUTHGATE_LIMIT_ADDRESS",
+        "AUTHGATE_LIMIT_REGISTRATION",
+        "AUTHGATE_LIMIT_CLIENT",
+    ),
+    "What it logs": ("LOG_LEVEL",),
+}
+
+
+def settings() -> dict[str, tuple[str, str]]:
+    """Every setting's default, as it is written in a file, and its line."""
+    found = {}
+    for field in Settings.model_fields.values():
+        extra = field.json_schema_extra
+        shown = extra.get("shown") if isinstance(extra, dict) else None
+        default = str(shown) if shown is not None else _written(field.default)
+        found[str(field.validation_alias)] = (default, str(field.description))
+    return found
+
+
+def _written(default: object) -> str:
+    match default:
+        case None:
+            return ""
+        case bool():
+            return str(default).lower()
+        case tuple():
+            return " ".join(default)
+        case _:
+            return str(default)
+
+
+def render() -> str:
+    """The whole file."""
+    return "\n".join((HEAD.rstrip(), *_body())) + "\n"
+
+
+def _body() -> Iterator[str]:
+    known = settings()
+    for heading, names in GROUPS.items():
+        yield f"\n\n# --- {heading} {'-' * (90 - len(heading))}"
+        for name in names:
+            default, line = known[name]
+            yield f"\n# {line}\n#{name}={default}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,180 @@
+"""What each setting takes and refuses; every refusal names the setting and says what to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from authgate.settings import Settings
+from tests.settings.conftest import loaded, problems
+
+KEY = "Zq8-vN3_tRw7Lk2Xp5Yc9Bd4Fg6Hj1Ms"
+OTHER = "a4K_9mPz-Q7wE2rT5yU8iO1pL3sD6fGh"
+
+GOOD = {
+    "AUTHGATE_PUBLIC_URL": [
+        "https://auth.example",
+        "https://auth.example/mcp-auth",
+        "https://auth.example:8443",
+        "http://127.0.0.1:9000",
+        "http://[::1]:9000",
+        "http://localhost",
+    ],
+    "AUTHGATE_DATA_DIR": ["/var/lib/authgate", "data", "~/authgate"],
+    "AUTHGATE_DATABASE_URL": ["sqlite:////var/lib/a.db", "sqlite:///a.db", "sqlite:///~/a.db"],
+    "AUTHGATE_SECRET_KEY": [KEY, f"{KEY},{OTHER}", f"{KEY} , {OTHER}"],
+    "AUTHGATE_ISSUER": ["builtin"],
+    "AUTHGATE_PASSWORDS": ["embedded"],
+    "AUTHGATE_SOCIAL": ["none"],
+    "AUTHGATE_SCOPES": ["mcp:use", "read write", "  read   write "],
+    "AUTHGATE_RESOURCES": ["https://mcp.example/mcp", "https://a.example https://b.example/x"],
+    "AUTHGATE_CODE_TTL": ["1", "600"],
+    "AUTHGATE_ACCESS_TOKEN_TTL": ["1", "86400"],
+    "AUTHGATE_REFRESH_TOKEN_TTL": ["1", "31536000"],
+    "AUTHGATE_REFRESH_GRACE": ["0", "600"],
+    "AUTHGATE_SIGNING_ALG": ["ES256", "RS256"],
+    "AUTHGATE_REDIRECT_SCHEMES": ["cursor", "cursor vscode com.example.app"],
+    "AUTHGATE_LIMIT_ACCOUNT": ["10/minute", "100/5 seconds", "1/day"],
+    "AUTHGATE_LIMIT_ADDRESS": ["200/hour"],
+    "AUTHGATE_LIMIT_REGISTRATION": ["5/2 hours"],
+    "AUTHGATE_LIMIT_CLIENT": ["7/3minutes"],
+    "AUTHGATE_ALLOWED_ORIGINS": ["https://app.example", "app://obsidian.md http://a.example:81"],
+    "AUTHGATE_TRUSTED_PROXIES": ["10.0.0.0/8", "127.0.0.1 ::1", "10.0.0.1/8"],
+    "AUTHGATE_ALLOW_HTTP": ["true", "false", "1", "no"],
+    "AUTHGATE_TOOL_PASSWORDS": ["true", "FALSE"],
+    "LOG_LEVEL": ["DEBUG", "info", "Warning", "CRITICAL"],
+    "WORKOS_API_KEY": ["sk_test_1"],
+    "WORKOS_CLIENT_ID": ["client_1"],
+    "WORKOS_API_URL": ["https://api.workos.com"],
+    "SUPABASE_URL": [],
+}
+
+BAD = {
+    "AUTHGATE_PUBLIC_URL": [
+        ("auth.example", "https://host"),
+        ("https://auth.example/", "slash"),
+        ("https://auth.example/a/", "slash"),
+        ("https://auth.example/a?b", "https://host"),
+        ("https://auth.example/#a", "https://host"),
+        ("https://user@auth.example", "https://host"),
+        ("https://auth.example:99999", "https://host"),
+        ("https://auth.example:0", "https://host"),
+        ("https://auth.example:443", "leave out :443"),
+        ("http://localhost:80", "leave out :80"),
+        ("https://Auth.Example", "lower case"),
+        ("ftp://auth.example", "https://host"),
+        (" https://auth.example", "https://host"),
+        ("https://auth.example\n", "https://host"),
+        ("https://аuth.example", "https://host"),  # noqa: RUF001 - a Cyrillic letter
+        ("http://auth.example", "AUTHGATE_ALLOW_HTTP=true"),
+        ("http://localhost.example", "AUTHGATE_ALLOW_HTTP=true"),
+        ("http://127.0.0.1.example", "AUTHGATE_ALLOW_HTTP=true"),
+    ],
+    "AUTHGATE_DATABASE_URL": [
+        ("postgresql://localhost/authgate", "SQLite only"),
+        ("/var/lib/a.db", "sqlite:///PATH"),
+        ("sqlite://a.db", "sqlite:///PATH"),
+        ("sqlite:///", "path of a file"),
+        ("sqlite:///:memory:", "path of a file"),
+        ("sqlite:///a.db?mode=ro", "without parameters"),
+    ],
+    "AUTHGATE_SECRET_KEY": [
+        ("short", "too short"),
+        ("a" * 40, "too easy"),
+        ("0123456789" * 4, "too easy"),
+        (f"{KEY},short", "too short"),
+        (" , ", "no secret"),
+    ],
+    "AUTHGATE_ISSUER": [("authkit", "builtin issuer only"), ("own", "builtin or authkit")],
+    "AUTHGATE_PASSWORDS": [
+        ("supabase", "AUTHGATE_PASSWORDS=embedded"),
+        ("ldap", "embedded or supabase"),
+    ],
+    "AUTHGATE_SOCIAL": [
+        ("workos", "no GitHub or Google"),
+        ("supabase", "no GitHub or Google"),
+        ("github", "none, supabase or workos"),
+    ],
+    "AUTHGATE_SCOPES": [('a"b', "separated by spaces"), ("a\\b", "mcp:use"), ("  ", "mcp:use")],
+    "AUTHGATE_RESOURCES": [
+        ("mcp.example", "absolute"),
+        ("https://a.example/#x", "fragment"),
+        ("https://a.example,https://b.example#", "separated by spaces"),
+    ],
+    "AUTHGATE_CODE_TTL": [
+        ("0", "above 0"),
+        ("-1", "above 0"),
+        ("601", "600 or less"),
+        ("60s", "whole number"),
+        ("1.5", "whole number"),
+    ],
+    "AUTHGATE_ACCESS_TOKEN_TTL": [("0", "above 0"), ("86401", "86400 or less"), ("1h", "whole")],
+    "AUTHGATE_REFRESH_TOKEN_TTL": [("0", "above 0"), ("30 days", "whole number")],
+    "AUTHGATE_REFRESH_GRACE": [("-1", "0 or more"), ("601", "600 or less"), ("x", "whole")],
+    "AUTHGATE_SIGNING_ALG": [("HS256", "ES256 or RS256"), ("none", "ES256 or RS256")],
+    "AUTHGATE_REDIRECT_SCHEMES": [
+        ("javascript", "private-use"),
+        ("cursor https", "private-use"),
+        ("Cursor", "private-use"),
+        ("cursor://", "private-use"),
+    ],
+    "AUTHGATE_LIMIT_ACCOUNT": [("10", "10/minute"), ("0/minute", "10/minute")],
+    "AUTHGATE_LIMIT_ADDRESS": [("many/minute", "10/minute"), ("1/week", "10/minute")],
+    "AUTHGATE_LIMIT_REGISTRATION": [("-1/minute", "10/minute"), ("1 per minute", "10/minute")],
+    "AUTHGATE_LIMIT_CLIENT": [("1/0 minutes", "10/minute"), ("1/minute;2/hour", "10/minute")],
+    "AUTHGATE_ALLOWED_ORIGINS": [
+        ("https://app.example/", "without a slash"),
+        ("app.example", "https://app.example"),
+        ("*", "https://app.example"),
+    ],
+    "AUTHGATE_TRUSTED_PROXIES": [("proxy.local", "CIDR"), ("10.0.0.0/33", "CIDR")],
+    "AUTHGATE_ALLOW_HTTP": [("maybe", "true or false")],
+    "AUTHGATE_TOOL_PASSWORDS": [("perhaps", "true or false")],
+    "LOG_LEVEL": [("LOUD", "DEBUG, INFO"), ("10", "DEBUG, INFO")],
+    "SUPABASE_URL": [("https://x.supabase.co", "AUTHGATE_PASSWORDS=embedded")],
+}
+
+
+def test_every_setting_is_tried_here() -> None:
+    names = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    free = {"AUTHGATE_DATA_DIR", "WORKOS_API_KEY", "WORKOS_CLIENT_ID", "WORKOS_API_URL"}
+    assert set(GOOD) == names
+    assert set(BAD) == names - free
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in GOOD.items() for v in values])
+def test_good(name: str, value: str) -> None:
+    loaded(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"), [(n, v, r) for n, values in BAD.items() for v, r in values]
+)
+def test_bad(name: str, value: str, remedy: str) -> None:
+    (told,) = problems(**{name: value})
+    assert told.startswith((f"{name}: ", "SUPABASE_URL: "))
+    assert remedy in told
+    assert told.endswith(".")
+    assert not told.endswith("..")
+
+
+def test_http_beyond_loopback_by_decision() -> None:
+    settings = loaded(AUTHGATE_PUBLIC_URL="http://auth.lan", AUTHGATE_ALLOW_HTTP="true")
+    assert settings.public == "http://auth.lan"
+
+
+def test_a_supabase_project_with_our_own_people() -> None:
+    loaded(SUPABASE_URL="https://x.supabase.co", AUTHGATE_PASSWORDS="embedded")
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:////var/lib/a.db", Path("/var/lib/a.db")),
+        ("sqlite:///data/a.db", Path("data/a.db")),
+        ("sqlite:///~/a.db", Path("~/a.db").expanduser()),
+    ],
+)
+def test_the_database_file(url: str, path: Path) -> None:
+    assert loaded(AUTHGATE_DATABASE_URL=url).sqlite_path == path
