@@ -25,24 +25,9 @@ ENDPOINTS = (
 FORM = "application/x-www-form-urlencoded"
 NAMES = some.sampled_from(
     [
-        "client_id",
-        "client_secret",
-        "code",
-        "code_verifier",
-        "grant_type",
-        "redirect_uri",
-        "refresh_token",
-        "resource",
-        "scope",
-        "token",
-        "request",
-        "username",
-        "password",
-        "state",
-        "code_challenge",
-        "code_challenge_method",
-        "response_type",
-        "decision",
+        *("client_id", "client_secret", "code", "code_verifier", "grant_type", "redirect_uri"),
+        *("refresh_token", "resource", "scope", "token", "request", "username", "password"),
+        *("state", "code_challenge", "code_challenge_method", "response_type", "decision"),
     ]
 )
 VALUES = some.one_of(
