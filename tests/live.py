@@ -53,6 +53,19 @@ class ServerFailed(AssertionError):
     """The server did not start, or ended when it should not have; the message ends with its log."""
 
 
+def reserved_port() -> socket.socket:
+    """A holder of a free loopback port; close it to give the port up.
+
+    It stays bound without listening: nobody else is given the port by the kernel, and a server
+    that sets SO_REUSEADDR (every one does) may listen on it all the same. Set after the bind, the
+    option does not let the holder itself slip onto a port in use.
+    """
+    holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    holder.bind(("127.0.0.1", 0))
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return holder
+
+
 class LiveServer:
     """One authgate (with its workers) from `start` to `stop`.
 
@@ -207,18 +220,10 @@ class LiveServer:
     # --- inside ------------------------------------------------------------------------------
 
     def _reserve(self) -> None:
-        """Hold a free port.
-
-        The holder stays bound without listening: nobody else is given the port by the kernel, and
-        a server that sets SO_REUSEADDR (every one does) may listen on it all the same. Set after
-        the bind, the option does not let the holder itself slip onto a port in use.
-        """
         if self._reserved is not None:
             self._reserved.close()
-        holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        holder.bind(("127.0.0.1", 0))
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._reserved, self.port = holder, holder.getsockname()[1]
+        self._reserved = reserved_port()
+        self.port = self._reserved.getsockname()[1]
 
     def _launch(self) -> None:
         command = [sys.executable, "-m", "authgate.server", "--port", str(self.port)]
