@@ -44,6 +44,11 @@ GROUPS = {
         "AUTHGATE_RESOURCES",
         "AUTHGATE_REDIRECT_SCHEMES",
     ),
+    "What it stands before": (
+        "AUTHGATE_UPSTREAM",
+        "AUTHGATE_UPSTREAM_COMMAND",
+        "AUTHGATE_ROLLOUT",
+    ),
     "Codes, tokens and keys": (
         "AUTHGATE_CODE_TTL",
         "AUTHGATE_ACCESS_TOKEN_TTL",
@@ -57,7 +62,7 @@ GROUPS = {
         "AUTHGATE_LIMIT_REGISTRATION",
         "AUTHGATE_LIMIT_CLIENT",
     ),
-    "What it logs": ("LOG_LEVEL",),
+    "What it logs and counts": ("LOG_LEVEL", "AUTHGATE_METRICS_BIND"),
 }
 
 

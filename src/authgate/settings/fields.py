@@ -1,0 +1,209 @@
+"""Every setting with its default and the line that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from authgate.settings import values
+from authgate.settings.values import Limit, Words
+
+DEFAULT_PORT = 8000
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. The description is the line `.env.example` has for it."""
+
+    model_config = SettingsConfigDict(
+        case_sensitive=True, env_ignore_empty=True, extra="ignore", frozen=True, env_prefix=""
+    )
+
+    public_url: Annotated[str, AfterValidator(values.public_url)] | None = Field(
+        None,
+        validation_alias="AUTHGATE_PUBLIC_URL",
+        description="The URL clients use, exactly, without a slash at the end.",
+        json_schema_extra={"shown": "http://localhost:8000"},
+    )
+    data_dir: Path = Field(
+        Path("~/.local/share/authgate"),
+        validation_alias="AUTHGATE_DATA_DIR",
+        description="Folder of the SQLite file and the secret key file.",
+    )
+    database_url: Annotated[str, AfterValidator(values.sqlite)] | None = Field(
+        None,
+        validation_alias="AUTHGATE_DATABASE_URL",
+        description="sqlite:///PATH; SQLite in the data folder if unset.",
+    )
+    secret_key: Annotated[SecretStr, AfterValidator(values.strong)] | None = Field(
+        None,
+        validation_alias="AUTHGATE_SECRET_KEY",
+        description="One or more keys of 32+ characters, newest first, comma-separated; "
+        "a file in the data folder if unset.",
+    )
+    issuer: Literal["builtin", "authkit"] = Field(
+        "builtin", validation_alias="AUTHGATE_ISSUER", description="Who issues tokens: builtin."
+    )
+    passwords: Literal["embedded", "supabase"] | None = Field(
+        None,
+        validation_alias="AUTHGATE_PASSWORDS",
+        description="The directory that owns passwords: embedded.",
+        json_schema_extra={"shown": "embedded"},
+    )
+    social: Literal["none", "supabase", "workos"] | None = Field(
+        None,
+        validation_alias="AUTHGATE_SOCIAL",
+        description="The directory that owns GitHub and Google: none.",
+        json_schema_extra={"shown": "none"},
+    )
+    scopes: Annotated[Words, AfterValidator(values.known_scopes)] = Field(
+        ("mcp:use",),
+        validation_alias="AUTHGATE_SCOPES",
+        description="Scopes on offer, separated by spaces; all of them if a client asks for none.",
+    )
+    resources: Annotated[Words, AfterValidator(values.known_resources)] = Field(
+        (),
+        validation_alias="AUTHGATE_RESOURCES",
+        description="Further resources that verify our tokens themselves, separated by spaces.",
+    )
+    code_ttl: PositiveInt = Field(
+        60, validation_alias="AUTHGATE_CODE_TTL", description="Life of a code in seconds.", le=600
+    )
+    access_token_ttl: PositiveInt = Field(
+        3600,
+        validation_alias="AUTHGATE_ACCESS_TOKEN_TTL",
+        description="Life of an access token in seconds.",
+        le=86_400,
+    )
+    refresh_token_ttl: PositiveInt = Field(
+        2_592_000,
+        validation_alias="AUTHGATE_REFRESH_TOKEN_TTL",
+        description="Idle life of a refresh token in seconds.",
+    )
+    refresh_grace: int = Field(
+        60,
+        validation_alias="AUTHGATE_REFRESH_GRACE",
+        description="Seconds in which a repeated refresh gets the same answer.",
+        ge=0,
+        le=600,
+    )
+    signing_alg: Literal["ES256", "RS256"] = Field(
+        "ES256",
+        validation_alias="AUTHGATE_SIGNING_ALG",
+        description="Algorithm of signing keys that are made: ES256 or RS256.",
+    )
+    redirect_schemes: Annotated[Words, AfterValidator(values.known_schemes)] = Field(
+        ("cursor",),
+        validation_alias="AUTHGATE_REDIRECT_SCHEMES",
+        description="Private-use schemes a redirect URI may have, separated by spaces.",
+    )
+    limit_account: Limit = Field(
+        "10/minute",
+        validation_alias="AUTHGATE_LIMIT_ACCOUNT",
+        description="Failed sign-ins of one account; a right one clears them.",
+    )
+    limit_address: Limit = Field(
+        "200/minute",
+        validation_alias="AUTHGATE_LIMIT_ADDRESS",
+        description="Failed sign-ins from one address.",
+    )
+    limit_registration: Limit = Field(
+        "100/5 seconds",
+        validation_alias="AUTHGATE_LIMIT_REGISTRATION",
+        description="Client registrations from one address.",
+    )
+    limit_client: Limit = Field(
+        "60/minute",
+        validation_alias="AUTHGATE_LIMIT_CLIENT",
+        description="Wrong client secrets of one client from one address.",
+    )
+    allowed_origins: Annotated[Words, AfterValidator(values.known_origins)] = Field(
+        (),
+        validation_alias="AUTHGATE_ALLOWED_ORIGINS",
+        description="Web origins that may call /mcp besides our own and loopback.",
+    )
+    trusted_proxies: Annotated[Words, AfterValidator(values.known_networks)] = Field(
+        (),
+        validation_alias="AUTHGATE_TRUSTED_PROXIES",
+        description="Addresses or CIDR ranges whose X-Forwarded-For is believed.",
+    )
+    allow_http: bool = Field(
+        False,
+        validation_alias="AUTHGATE_ALLOW_HTTP",
+        description="Allow a plain http public URL beyond loopback: true or false.",
+    )
+    tool_passwords: bool = Field(
+        True,
+        validation_alias="AUTHGATE_TOOL_PASSWORDS",
+        description="Whether oauth_authenticate takes passwords: true or false.",
+    )
+    upstream: str | None = Field(
+        None,
+        validation_alias="AUTHGATE_UPSTREAM",
+        description="URL of the MCP server to stand before; refused yet.",
+    )
+    upstream_command: str | None = Field(
+        None,
+        validation_alias="AUTHGATE_UPSTREAM_COMMAND",
+        description="Command of a stdio MCP server to stand before; refused yet.",
+    )
+    rollout: Literal["off", "observe", "optional", "required"] = Field(
+        "required",
+        validation_alias="AUTHGATE_ROLLOUT",
+        description="Whose tokens open the MCP server; required, the others are refused yet.",
+    )
+    metrics_bind: str | None = Field(
+        None,
+        validation_alias="AUTHGATE_METRICS_BIND",
+        description="Address of the metrics listener; refused yet.",
+    )
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(values.upper)
+    ] = Field("INFO", validation_alias="LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR.")
+    workos_api_key: SecretStr | None = Field(
+        None,
+        validation_alias="WORKOS_API_KEY",
+        description="WorkOS API key (sk_...); nothing uses it yet.",
+    )
+    workos_client_id: str | None = Field(
+        None,
+        validation_alias="WORKOS_CLIENT_ID",
+        description="WorkOS client id (client_...); nothing uses it yet.",
+    )
+    workos_api_url: str = Field(
+        "https://api.workos.com",
+        validation_alias="WORKOS_API_URL",
+        description="WorkOS API address; nothing uses it yet.",
+    )
+    supabase_url: str | None = Field(
+        None,
+        validation_alias="SUPABASE_URL",
+        description="A Supabase project; refused yet, unless AUTHGATE_PASSWORDS=embedded is set.",
+    )
+
+    @property
+    def public(self) -> str:
+        """The public URL; with the default port when none is set."""
+        return self.public_url or f"http://localhost:{DEFAULT_PORT}"
+
+    @property
+    def data_folder(self) -> Path:
+        return self.data_dir.expanduser()
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The SQLite file: the one of the database URL, else the one in the data folder."""
+        if self.database_url is not None:
+            return Path(self.database_url.removeprefix("sqlite:///")).expanduser()
+        return self.data_folder / "authgate.db"
+
+
+def environment_names() -> Mapping[str, str]:
+    """Every setting's name with its line, for `.env.example` and the tests of the docs."""
+    return {
+        str(field.validation_alias): str(field.description)
+        for field in Settings.model_fields.values()
+    }

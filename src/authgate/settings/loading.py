@@ -1,0 +1,134 @@
+"""Reading the settings from the environment and `.env`, and telling every problem at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from authgate.settings.fields import DEFAULT_PORT, Settings
+from authgate.settings.values import LOOPBACK, PUBLIC_URL
+
+
+class SettingsError(Exception):
+    """All problems of the settings, each a sentence with the name of the setting and the fix."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def load(env_file: Path | None = None, *, port: int = DEFAULT_PORT) -> Settings:
+    """Read the settings; raises `SettingsError` with everything that is wrong, at once.
+
+    `env_file` is `.env` in the working folder unless given. `port` is what an unset public URL
+    names.
+    """
+    file = env_file if env_file is not None else Path(".env")
+    try:
+        problems = _unknown_names(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            [f"{file}: it cannot be read ({type(error).__name__}); mend or remove it."]
+        ) from None
+    settings, found = _read(file)
+    problems += found
+    problems += _contradictions(settings)
+    if problems:
+        raise SettingsError(problems)
+    if settings.public_url is None:
+        settings = settings.model_copy(update={"public_url": f"http://localhost:{port}"})
+    return settings
+
+
+def _read(file: Path) -> tuple[Settings, list[str]]:
+    """The settings, wrong ones replaced by their default so that the rest can still be judged."""
+    try:
+        return Settings(_env_file=file), []
+    except ValidationError as error:
+        problems: list[str] = []
+        replaced: dict[str, Any] = {}
+        for item in error.errors(include_url=False, include_input=False):
+            name = str(item["loc"][0])
+            problems.append(f"{name}: {_fix(item)}.")
+            replaced[name] = _default_of(name)
+        return Settings(_env_file=file, **replaced), problems
+
+
+def _fix(item: ErrorDetails) -> str:
+    """What to write instead. pydantic's own words say what is wrong, and not always what to do."""
+    context = item.get("ctx", {})
+    match item["type"]:
+        case "literal_error":
+            return f"write {context['expected']}".replace("'", "")
+        case "int_parsing" | "int_from_float":
+            return "write a whole number"
+        case "bool_parsing":
+            return "write true or false"
+        case "greater_than":
+            return f"write a number above {context['gt']}"
+        case "greater_than_equal":
+            return f"write {context['ge']} or more"
+        case "less_than_equal":
+            return f"write {context['le']} or less"
+        case _:
+            return item["msg"].removeprefix("Value error, ")
+
+
+def _default_of(name: str) -> object:
+    for field in Settings.model_fields.values():
+        if field.validation_alias == name:
+            return field.default
+    return None
+
+
+def _unknown_names(file: Path) -> list[str]:
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    given = {name for name, value in os.environ.items() if value}
+    if file.is_file():
+        given |= {name for name, value in dotenv_values(file, interpolate=False).items() if value}
+    return [
+        f"{name}: there is no such setting; see .env.example for the names."
+        for name in sorted(given)
+        if name.startswith("AUTHGATE_")
+        and not name.startswith("AUTHGATE_TEST_")
+        and name not in known
+    ]
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """What no single setting shows: combinations, and what this version does not have."""
+    problems = []
+    match = PUBLIC_URL.fullmatch(settings.public)
+    plain = match and match["scheme"] == "http" and not LOOPBACK.fullmatch(match["host"])
+    if plain and not settings.allow_http:
+        problems.append(
+            "AUTHGATE_PUBLIC_URL: plain http beyond this machine sends tokens in the clear; "
+            "use https, or set AUTHGATE_ALLOW_HTTP=true in a network you trust."
+        )
+    if settings.issuer == "authkit":
+        problems.append("AUTHGATE_ISSUER: this version has the builtin issuer only; unset it.")
+    if settings.passwords == "supabase" or (settings.supabase_url and settings.passwords is None):
+        problems.append(
+            "SUPABASE_URL: this version cannot check passwords at Supabase yet; unset it, or set "
+            "AUTHGATE_PASSWORDS=embedded to go on with authgate's own people."
+        )
+    problems += [
+        f"{name}: this version does not have it yet; unset it to use the built-in example at /mcp."
+        for name, value in (
+            ("AUTHGATE_UPSTREAM", settings.upstream),
+            ("AUTHGATE_UPSTREAM_COMMAND", settings.upstream_command),
+        )
+        if value is not None
+    ]
+    if settings.rollout != "required":
+        problems.append("AUTHGATE_ROLLOUT: this version knows the mode required only; unset it.")
+    if settings.metrics_bind is not None:
+        problems.append("AUTHGATE_METRICS_BIND: this version has no metrics listener yet.")
+    if settings.social not in (None, "none"):
+        problems.append("AUTHGATE_SOCIAL: this version offers no GitHub or Google sign-in yet.")
+    return problems

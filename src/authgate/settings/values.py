@@ -1,0 +1,112 @@
+"""How single values of settings are read, and what is said of the wrong ones."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+
+from authgate.protocol import redirect_uris, resources, scopes
+from authgate.security.secret_file import SecretKeyUnusable
+from authgate.security.vault import Vault
+
+PUBLIC_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?P<port>:[1-9][0-9]{0,4})?"
+    r"(?P<path>(?:/[A-Za-z0-9._~-]+)*)",
+    re.ASCII,
+)
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@]+", re.ASCII)
+LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.ASCII)
+_LIMIT = re.compile(r"[1-9][0-9]{0,6}/(?:[1-9][0-9]{0,3} ?)?(?:second|minute|hour|day)s?", re.ASCII)
+
+
+def split(value: object) -> object:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+def public_url(value: str) -> str:
+    match = PUBLIC_URL.fullmatch(value)
+    if not match or int((match["port"] or ":0")[1:]) > 65535:
+        raise ValueError(
+            "write it as https://host or https://host/path, without a slash at the end and "
+            "in lower case up to the path"
+        )
+    if match["port"] == {"https": ":443", "http": ":80"}[match["scheme"]]:
+        # Browsers leave it out of the Origin they send, and the two would never be the same string.
+        raise ValueError(f"leave out {match['port']}, which {match['scheme']} means anyway")
+    return value
+
+
+def known_origins(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(_ORIGIN.fullmatch(name) for name in names):
+        raise ValueError(
+            "write origins (https://app.example), without a slash or path, separated by spaces"
+        )
+    return names
+
+
+def sqlite(value: str) -> str:
+    if not value.startswith("sqlite:///"):
+        raise ValueError("this version stores in SQLite only; write sqlite:///PATH")
+    path = value.removeprefix("sqlite:///")
+    if not path or path == ":memory:" or "?" in path:
+        raise ValueError(
+            "write the path of a file, without parameters: sqlite:////var/lib/authgate/authgate.db"
+        )
+    return value
+
+
+def strong(value: SecretStr) -> SecretStr:
+    try:
+        Vault.from_setting(value.get_secret_value())
+    except SecretKeyUnusable as error:
+        raise ValueError(str(error).removeprefix("AUTHGATE_SECRET_KEY ").rstrip(".")) from None
+    return value
+
+
+def known_scopes(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names or not all(scopes.is_token(name) for name in names):
+        raise ValueError("write scope names separated by spaces, for example: mcp:use")
+    return names
+
+
+def known_resources(names: tuple[str, ...]) -> tuple[str, ...]:
+    if any(resources.canonical(name) is None for name in names):
+        raise ValueError("write absolute http(s) URLs without fragment, separated by spaces")
+    return names
+
+
+def known_schemes(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        bad = name in redirect_uris.NEVER or name in ("http", "https")
+        if bad or not re.fullmatch(r"[a-z][a-z0-9+.-]*", name, re.ASCII):
+            raise ValueError(
+                f"{name!r} cannot be allowed; write private-use schemes: cursor vscode"
+            )
+    return names
+
+
+def known_networks(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        try:
+            ip_network(name, strict=False)
+        except ValueError:
+            raise ValueError("write addresses or CIDR ranges, for example: 10.0.0.0/8") from None
+    return names
+
+
+def limit(value: str) -> str:
+    if not _LIMIT.fullmatch(value):
+        raise ValueError("write a count and a time, for example: 10/minute or 100/5 seconds")
+    return value
+
+
+def upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
+Limit = Annotated[str, AfterValidator(limit)]
