@@ -33,6 +33,7 @@ class Sights:
     def forget_everything(self) -> None:
         self.chrome.execute_cdp_cmd("Network.clearBrowserCookies", {})
         self.chrome.get("about:blank")
+        self.console()
 
     def look(self, scheme: Literal["light", "dark"], width: int, height: int = 800) -> None:
         """Screen size and colours."""
