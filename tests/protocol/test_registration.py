@@ -160,8 +160,10 @@ def test_null_and_empty_mean_not_set(unset: object) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, [], "", "https://app.example/cb", {}, {"0": REDIRECT}, 1, True]
-    + [[None], [1], [[REDIRECT]], [{}], [""], [REDIRECT, None], [REDIRECT, 7]],
+    [
+        *(None, [], "", "https://app.example/cb", {}, {"0": REDIRECT}, 1, True),
+        *([None], [1], [[REDIRECT]], [{}], [""], [REDIRECT, None], [REDIRECT, 7]),
+    ],
 )
 @clause("RFC 7591", "3.2.2")
 def test_redirect_uris_are_a_list_of_uris(value: object) -> None:

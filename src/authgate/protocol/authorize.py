@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from authgate.protocol import pkce, redirect_uris, resources, scopes
 from authgate.protocol.errors import Reason, Refusal
@@ -103,11 +103,12 @@ def redirect_at_once(redirect_uri: str) -> bool:
 def answer_url(redirect_uri: str, answer: Mapping[str, str | None]) -> str:
     """The redirect URI with the answer added (RFC 6749 section 4.1.2, RFC 9207 section 2).
 
-    The registered query is kept byte for byte, except for members that carry an answer's name:
-    `iss`, `code` or `state` must appear exactly once, and be ours.
+    The registered query is kept byte for byte, except for members that carry an answer's name,
+    however it is encoded: `iss`, `code` or `state` must appear exactly once, and be ours.
     """
     base, mark, query = redirect_uri.partition("?")
-    kept = [part for part in query.split("&") if part and part.partition("=")[0] not in _OURS]
+    members = query.split("&") if query else []
+    kept = [part for part in members if unquote_plus(part.partition("=")[0]) not in _OURS]
     ours = [f"{name}={quote_plus(value)}" for name, value in answer.items() if value is not None]
     return f"{base}?{'&'.join([*kept, *ours])}" if mark or ours else base
 

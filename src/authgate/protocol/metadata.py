@@ -26,7 +26,7 @@ def authorization_server(issuer: str, scopes: Sequence[str]) -> dict[str, object
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
-        "scopes_supported": [*scopes, OFFLINE_ACCESS],
+        "scopes_supported": [*_of_resource(scopes), OFFLINE_ACCESS],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": list(GRANT_TYPES),
@@ -47,7 +47,11 @@ def protected_resource(
     return {
         "resource": resource,
         "authorization_servers": [issuer],
-        "scopes_supported": list(scopes),
+        "scopes_supported": _of_resource(scopes),
         "bearer_methods_supported": ["header"],
         "resource_name": name,
     }
+
+
+def _of_resource(scopes: Sequence[str]) -> list[str]:
+    return [name for name in scopes if name != OFFLINE_ACCESS]

@@ -43,7 +43,8 @@ def check_header(header: Mapping[str, object], allowed: Collection[str]) -> None
 
     A key in the header is never trusted, and a critical extension is one we do not know.
     """
-    if header.get("alg") not in allowed:
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in allowed:
         raise Refusal(Reason.TOKEN_SIGNATURE)
     if any(name in header for name in ("crit", "jwk", "jku", "x5u", "x5c")):
         raise Refusal(Reason.TOKEN_SIGNATURE)
