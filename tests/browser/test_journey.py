@@ -83,7 +83,7 @@ def test_going_back_after_the_answer_cannot_answer_again(
     sights.chrome.back()  # Chromium may show the page it kept, as it was
     sights.await_title("Allow access?")
     sights.chrome.find_element(By.CSS_SELECTOR, "button[value=approve]").click()
-    sights.await_title("Error: Already answered")
+    sights.await_title("Error: Nothing left to do")
     assert len(arrivals.paths) == 1
 
 

@@ -185,7 +185,7 @@ async def test_a_form_left_open_for_too_long_has_expired(house: House, browser: 
     house.clock.ahead = 601
     answer = await browser.decide(page, "approve")
     assert answer.status == 400
-    assert answer.title.startswith("Error: This sign-in has expired")
+    assert answer.title.startswith("Error: Please start again")
 
 
 async def test_a_session_that_ended_meanwhile_leads_back_to_the_sign_in_form(

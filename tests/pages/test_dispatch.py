@@ -168,7 +168,7 @@ async def test_another_browser_cannot_go_on_with_the_request(
     for other in (stranger, signed_in):
         page = await other.get(asked.location)
         assert page.status == 403
-        assert page.title.startswith("Error: This sign-in belongs to another browser")
+        assert page.title.startswith("Error: Not in this browser")
         assert "allow cookies for localhost:8000" in page.text
         assert page.forms == []
 
@@ -212,5 +212,5 @@ async def test_a_request_that_is_over_says_so(house: House, browser: Browser, en
         house.clock.ahead = 600
     page = await browser.get(asked.location)
     assert page.status == 400
-    heading = "Already answered" if ending == "answered" else "This sign-in has expired"
+    heading = "Nothing left to do here" if ending == "answered" else "Please start again"
     assert page.title == f"Error: {heading} – localhost:8000"

@@ -17,10 +17,10 @@ from authgate.steps.authorize import Faulty
 from authgate.web.answers import Answer, refusal_headers
 
 _HEADINGS = {
-    Reason.INTERACTION_EXPIRED: "This sign-in has expired",
-    Reason.INTERACTION_ANSWERED: "Already answered",
-    Reason.INTERACTION_UNKNOWN: "This sign-in is not known",
-    Reason.BROWSER_MISMATCH: "This sign-in belongs to another browser",
+    Reason.INTERACTION_EXPIRED: "Please start again",
+    Reason.INTERACTION_ANSWERED: "Nothing left to do here",
+    Reason.INTERACTION_UNKNOWN: "Please start again",
+    Reason.BROWSER_MISMATCH: "Not in this browser",
     Reason.FORM_TOKEN: "This form cannot be used",
     Reason.CLIENT_UNKNOWN: "This application is not registered",
     Reason.CLIENT_MISSING: "The application did not say who it is",

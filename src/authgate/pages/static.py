@@ -60,7 +60,7 @@ async def serve(asset: Asset, _: Request) -> Answer:
             NOSNIFF,
             (b"cache-control", b"public, max-age=31536000, immutable"),
             (b"cross-origin-resource-policy", b"same-origin"),
-            # An SVG opened by itself is a document; it gets no rights of ours (its own style only).
-            (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+            # An SVG opened by itself is a document; it gets no rights of ours.
+            (b"content-security-policy", b"default-src 'none'; sandbox"),
         ],
     )
