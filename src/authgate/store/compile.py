@@ -50,7 +50,8 @@ def _constant(name: str, text: str) -> str:
     if len(line) <= _WIDTH:
         return line
     # A space is kept at the end of each piece, so that they join to the very text.
-    *pieces, last = textwrap.wrap(text, _WIDTH - 8, break_long_words=False, break_on_hyphens=False)
+    width = _WIDTH - 6 if len(text) <= _WIDTH - 6 else _WIDTH - 8
+    *pieces, last = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
     lines = [f'    "{piece} "' for piece in pieces] + [f'    "{last}"']
     return "\n".join([f"{name} = (", *lines, ")"])
 

@@ -31,7 +31,7 @@ from authgate.protocol.records import (
 from authgate.store import rows, sqlite_steps, sqlite_upkeep
 from authgate.store import sqlite_sql as sql
 from authgate.store.contract import StoreUnavailable, Swept
-from authgate.store.sqlite_file import as_unavailable, connect, prepare
+from authgate.store.sqlite_file import as_unavailable, connect, disconnect, prepare
 from authgate.store.sqlite_writer import Writer, WriterPolicy
 
 T = TypeVar("T")
@@ -51,13 +51,18 @@ class SqliteStore:
         self._policy = policy or WriterPolicy()
         self._writer: Writer | None = None
         self._reader: sqlite3.Cursor | None = None
+        self._file_in_doubt = False
         self._known: dict[str, tuple[rows.Row, Grant]] = {}
 
     # --- life -------------------------------------------------------------------------------
 
     async def open(self) -> None:
         await asyncio.to_thread(prepare, self._path, self._policy.busy_timeout)
-        self._writer = Writer(lambda: connect(self._path, self._policy.busy_timeout), self._policy)
+        self._writer = Writer(
+            lambda: connect(self._path, self._policy.busy_timeout),
+            self._policy,
+            self._doubt_file,
+        )
         self._read(sql.REVISION)
 
     async def close(self) -> None:
@@ -81,7 +86,15 @@ class SqliteStore:
     def _write(self, step: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         if self._writer is None:
             raise StoreUnavailable("the store is not open")
+        if self._file_in_doubt:
+            # SQLite shares what it knows of a file (that it is read-only, say) among a process's
+            # connections: the writer learns anew only if no reader still holds the old knowledge.
+            self._file_in_doubt = False
+            self._let_go_of_reader()
         return self._writer.submit(step, *arguments)
+
+    def _doubt_file(self) -> None:
+        self._file_in_doubt = True
 
     def _cursor(self) -> sqlite3.Cursor:
         if self._writer is None:
@@ -113,7 +126,7 @@ class SqliteStore:
     def _let_go_of_reader(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
-            reader.connection.close()
+            disconnect(reader)
 
     # --- clients ----------------------------------------------------------------------------
 

@@ -89,6 +89,16 @@ def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
     return db
 
 
+def disconnect(cursor: sqlite3.Cursor) -> None:
+    """Close the connection of its one cursor, and with it its descriptors, now.
+
+    A cursor that is still open, if only in some traceback, would keep them all behind `close`.
+    """
+    connection = cursor.connection
+    cursor.close()
+    connection.close()
+
+
 def prepare(path: Path, busy_timeout: float) -> None:
     """Make the file if there is none, and bring its schema to HEAD."""
     try:

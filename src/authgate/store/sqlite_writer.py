@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from authgate.store.contract import StoreUnavailable
-from authgate.store.sqlite_file import as_unavailable, is_busy
+from authgate.store.sqlite_file import as_unavailable, disconnect, is_busy
 
 T = TypeVar("T")
 _Job = tuple["asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
@@ -42,14 +42,21 @@ class WriterPolicy:
 class Writer:
     """Owns the writing connection; `submit` is called from the event loop only."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], policy: WriterPolicy) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        policy: WriterPolicy,
+        on_trouble: Callable[[], None],
+    ) -> None:
         self._connect = connect
         self._policy = policy
+        # Called in the event loop when the file failed, before anybody hears of it.
+        self._on_trouble = on_trouble
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._finished = asyncio.Event()
         self._closing = False
-        self._db: sqlite3.Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None
         self._thread = threading.Thread(target=self._work, name="authgate-writer", daemon=True)
         self._thread.start()
 
@@ -111,14 +118,11 @@ class Writer:
         if unavailable is not None and not is_busy(error):
             # The file may be another one by now, or writable again: look afresh next time.
             self._disconnect()
+            self._loop.call_soon_threadsafe(self._on_trouble)
         return [(future, None, unavailable or error) for future, _, _ in batch]
 
     def _commit_together(self, batch: list[_Job]) -> list[_Answer]:
-        if self._db is None:
-            self._db = self._connect()
-            # From here on this thread does the waiting itself, in `_begin`.
-            self._db.execute("PRAGMA busy_timeout=0")
-        cursor = self._db.cursor()
+        cursor = self._cursor or self._new_cursor()
         self._begin(cursor)
         try:
             answers: list[_Answer] = [
@@ -127,10 +131,16 @@ class Writer:
             cursor.execute("COMMIT")
         except BaseException:
             # A full disk rolls back by itself; a second ROLLBACK would be an error of its own.
-            if self._db.in_transaction:
-                self._db.rollback()
+            if cursor.connection.in_transaction:
+                cursor.connection.rollback()
             raise
         return answers
+
+    def _new_cursor(self) -> sqlite3.Cursor:
+        self._cursor = self._connect().cursor()
+        # From here on this thread does the waiting itself, in `_begin`.
+        self._cursor.execute("PRAGMA busy_timeout=0")
+        return self._cursor
 
     def _begin(self, cursor: sqlite3.Cursor) -> None:
         deadline = time.monotonic() + self._policy.busy_timeout
@@ -144,9 +154,9 @@ class Writer:
             time.sleep(_KNOCK_EVERY)
 
     def _disconnect(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            disconnect(cursor)
 
 
 def _deliver(answers: list[_Answer]) -> None:

@@ -1,0 +1,119 @@
+"""The schema comes up once, by whoever is first, and never from a future version."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from authgate.store import migrations, schema
+from authgate.store.contract import StoreTooNew
+from authgate.store.sqlite import SqliteStore
+from authgate.store.sqlite_file import prepare
+from tests.store.conftest import ROOT, StartChild, heard, tell
+
+
+def _script() -> ScriptDirectory:
+    return ScriptDirectory(str(Path(migrations.__file__).parent))
+
+
+def test_head_is_the_last_revision() -> None:
+    assert _script().get_current_head() == migrations.HEAD
+    assert migrations.HEAD in migrations.known_revisions()
+
+
+def test_the_revisions_make_the_schema(path: Path) -> None:
+    prepare(path, 1)
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, schema.metadata) == []
+    engine.dispose()
+
+
+def _tables(path: str) -> set[tuple[str, str]]:
+    """Name and text of everything made, whatever the order of a table's parts."""
+    with closing(sqlite3.connect(path)) as db:
+        made = db.execute(
+            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
+        ).fetchall()
+    return {(name, " ".join(sql.split())) for name, sql in made}
+
+
+def test_the_revisions_make_the_very_tables(path: Path, tmp_path: Path) -> None:
+    """STRICT, WITHOUT ROWID, keys and indexes, which a comparison of metadata does not see."""
+    prepare(path, 1)
+    direct = create_engine(f"sqlite:///{tmp_path}/direct.db")
+    schema.metadata.create_all(direct)
+    direct.dispose()
+    assert _tables(str(path)) == _tables(f"{tmp_path}/direct.db")
+
+
+def test_everything_is_explained() -> None:
+    for table in schema.metadata.tables.values():
+        assert table.comment, table.name
+        for column in table.columns:
+            assert column.comment, f"{table.name}.{column.name}"
+
+
+def test_two_first_starts(path: Path, child: StartChild) -> None:
+    workers = [child("open") for _ in range(2)]
+    assert [heard(worker) for worker in workers] == ["ready", "ready"]
+    for worker in workers:
+        tell(worker)
+    assert [worker.wait(20) for worker in workers] == [0, 0]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM audit_events").fetchone() == (2,)
+        assert db.execute("SELECT * FROM alembic_version").fetchall() == [(migrations.HEAD,)]
+
+
+async def test_many_first_starts_in_one_process(path: Path) -> None:
+    stores = [SqliteStore(path) for _ in range(6)]
+    await asyncio.gather(*(store.open() for store in stores))
+    await asyncio.gather(*(store.ping() for store in stores))
+    for store in stores:
+        await store.close()
+
+
+async def test_a_newer_database_is_refused_and_left_alone(path: Path) -> None:
+    prepare(path, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreTooNew, match=rf"revision 9999.*{migrations.HEAD}.*newer version"):
+        await SqliteStore(path).open()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT * FROM alembic_version").fetchall() == [("9999",)]
+
+
+def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(connection: object) -> None:
+        real(connection)  # type: ignore[arg-type]
+        raise RuntimeError("planted fault")
+
+    real = migrations.upgrade
+    monkeypatch.setattr(migrations, "upgrade", broken)
+    with pytest.raises(RuntimeError, match="planted"):
+        prepare(path, 1)
+    assert _tables(str(path)) == set()
+    monkeypatch.undo()
+    prepare(path, 1)
+    assert _tables(str(path))
+
+
+def test_an_ordinary_start_imports_neither_sqlalchemy_nor_alembic(path: Path) -> None:
+    prepare(path, 1)
+    start = (
+        "import asyncio, sys; from authgate.store.sqlite import SqliteStore;"
+        f"s = SqliteStore({str(path)!r}); asyncio.run(s.open());"
+        "assert not {'sqlalchemy', 'alembic'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", start], cwd=ROOT, check=True, timeout=20)
