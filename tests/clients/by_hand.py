@@ -145,14 +145,16 @@ class Hands:
 
     # --- the protected server ----------------------------------------------------------------
 
-    def knock(self, access_token: str | None = None) -> httpx2.Response:
-        """Call the tool `whoami` with one self-contained request (MCP 2026-07-28)."""
+    def knock(
+        self, access_token: str | None = None, tool: str = "whoami", **arguments: Any
+    ) -> httpx2.Response:
+        """Call a tool with one self-contained request (MCP 2026-07-28)."""
         version = "2026-07-28"
         headers = {
             "Accept": "application/json, text/event-stream",
             "MCP-Protocol-Version": version,
             "Mcp-Method": "tools/call",
-            "Mcp-Name": "whoami",
+            "Mcp-Name": tool,
         }
         if access_token is not None:
             headers["Authorization"] = f"Bearer {access_token}"
@@ -165,17 +167,20 @@ class Hands:
             "jsonrpc": "2.0",
             "id": 1,
             "method": "tools/call",
-            "params": {"name": "whoami", "arguments": {}, "_meta": meta},
+            "params": {"name": tool, "arguments": arguments, "_meta": meta},
         }
         return self.http.post("/mcp", json=call, headers=headers)
 
-    def whoami(self, access_token: str) -> dict[str, Any]:
-        """Whom the token speaks for, as the protected server sees it."""
-        answer = self.knock(access_token)
+    def tool(self, access_token: str, name: str, **arguments: Any) -> dict[str, Any]:
+        """What a tool of the protected server answers."""
+        answer = self.knock(access_token, name, **arguments)
         assert answer.status_code == 200, answer.text
         text = answer.text
         if answer.headers["content-type"].startswith("text/event-stream"):
-            text = "".join(
-                line.removeprefix("data:") for line in text.splitlines() if line[:5] == "data:"
-            )
+            data = [line[5:] for line in text.splitlines() if line.startswith("data:")]
+            text = data[-1]
         return json.loads(text)["result"]["structuredContent"]
+
+    def whoami(self, access_token: str) -> dict[str, Any]:
+        """Whom the token speaks for, as the protected server sees it."""
+        return self.tool(access_token, "whoami")
