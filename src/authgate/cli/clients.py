@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(help="List, show and remove registered clients.", no_args_is_help=True)
 
-ClientId = Annotated[str, typer.Argument(help="The client's identifier.", show_default=False)]
+ClientId = Annotated[
+    str, typer.Argument(metavar="CLIENT_ID", help="The client's identifier.", show_default=False)
+]
 PAGE = 1000
 
 

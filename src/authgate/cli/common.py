@@ -44,8 +44,8 @@ def load_settings(env_file: Path | None, *, port: int | None = None) -> Settings
 
 def explain(problems: Sequence[str]) -> None:
     """Print what is wrong with the settings."""
-    count = "one setting is" if len(problems) == 1 else f"{len(problems)} settings are"
-    typer.echo(f"authgate: {count} wrong; nothing was started.", err=True)
+    count = "One setting is" if len(problems) == 1 else f"{len(problems)} settings are"
+    typer.echo(f"authgate: {count} wrong; nothing was done.", err=True)
     for problem in problems:
         typer.echo(f"  - {problem}", err=True)
 
@@ -104,7 +104,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        fail("there is no terminal to ask on; add --yes if you are sure.", USAGE)
+        fail("There is no terminal to ask on; add --yes if you are sure.", USAGE)
     if not typer.confirm(question, err=True):
         fail("Nothing was changed.")
 

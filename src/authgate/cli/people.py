@@ -25,7 +25,9 @@ commands = typer.Typer(
     no_args_is_help=True,
 )
 
-Email = Annotated[str, typer.Argument(help="The person's e-mail address.", show_default=False)]
+Email = Annotated[
+    str, typer.Argument(metavar="EMAIL", help="The person's e-mail address.", show_default=False)
+]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
@@ -177,7 +179,7 @@ def _password(email: str, *, from_stdin: bool) -> str:
     if from_stdin:
         return _password_from_stdin()
     if not sys.stdin.isatty():
-        fail("there is no terminal to ask for the password; use --password-stdin.", USAGE)
+        fail("There is no terminal to ask for the password; use --password-stdin.", USAGE)
     first = getpass.getpass(f"Password for {email}: ")
     check_password(first, email)
     if getpass.getpass("The same once more: ") != first:

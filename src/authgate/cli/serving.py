@@ -47,15 +47,19 @@ def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
     """Serve until a signal says stop."""
     signal.signal(signal.SIGTERM, _stop)
     settings = load_settings(env_file, port=port)
-    listener = listen(host, port)
-    if port == 0:
-        port = listener.getsockname()[1]
-        settings = load_settings(env_file, port=port)
-    log.configure(settings.log_level)
-    _prepare(settings, workers)
-    config = _config(partial(application, env_file, port), workers)
+    with listen(host, port) as listener:
+        if port == 0:
+            port = listener.getsockname()[1]
+            settings = load_settings(env_file, port=port)
+        log.configure(settings.log_level)
+        _prepare(settings, workers)
+        _serve(_config(partial(application, env_file, port), workers), listener)
+
+
+def _serve(config: Config, listener: socket.socket) -> None:
+    """Serve until the end; how that is told to the shell."""
     try:
-        if workers == 1:
+        if config.workers == 1:
             Server(config).run([listener])
         else:
             _supervise(config, listener)

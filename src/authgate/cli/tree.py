@@ -17,9 +17,10 @@ _HELP = {"help_option_names": ["-h", "--help"]}
 _EXIT_CODES = "Exit codes: 0 done; 1 refused, not found or not possible; 2 wrong usage or settings."
 
 
-def _tree() -> typer.Typer:
+def tree() -> typer.Typer:
+    """Every command, ready to be called."""
     # No pretty exceptions: they would print the values of local variables, secrets among them.
-    tree = typer.Typer(
+    root = typer.Typer(
         name="authgate",
         help="A self-hosted OAuth 2.1 authorization server for MCP servers.",
         epilog=_EXIT_CODES,
@@ -28,14 +29,14 @@ def _tree() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings=_HELP,
     )
-    tree.callback()(_options)
-    tree.command("serve")(serve.serve)
-    tree.command("demo")(demo.demo)
-    tree.add_typer(people.commands, name="people")
-    tree.add_typer(clients.commands, name="clients")
-    tree.add_typer(keys.commands, name="keys")
-    tree.command("migrate")(migrate.migrate)
-    return tree
+    root.callback()(_options)
+    root.command("serve")(serve.serve)
+    root.command("demo")(demo.demo)
+    root.add_typer(people.commands, name="people")
+    root.add_typer(clients.commands, name="clients")
+    root.add_typer(keys.commands, name="keys")
+    root.command("migrate")(migrate.migrate)
+    return root
 
 
 def _show_version(wanted: bool) -> None:
@@ -55,7 +56,7 @@ def _options(
 
 def main() -> None:
     """The `authgate` command."""
-    _tree()(prog_name="authgate")
+    tree()(prog_name="authgate")
 
 
 def serve_main() -> None:
