@@ -58,12 +58,13 @@ def run(plan: Plan) -> Report:
         _child("bench.parts", folder)  # makes the database: a start finds one
         parts = _child("bench.parts", folder)
     imported = packages()
-    say("the guard by itself")
+    say("the guard and the pieces of a code exchange by themselves")
     guard = _child("bench.guard", str(plan.rounds))
+    pieces = _child("bench.pieces")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         series = runner.run(_under_load(plan, say))
     say("done")
-    return Report(found, series, guard, starts, parts, imported)
+    return Report(found, series, guard, pieces, starts, parts, imported)
 
 
 async def _under_load(plan: Plan, say: Callable[[str], None]) -> list[Series]:

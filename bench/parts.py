@@ -46,7 +46,7 @@ def take(folder: Path) -> list[tuple[str, float, float]]:
     """Every step with its ms and the MiB it added."""
     steps: dict[str, Callable[[], None]] = {
         "command line (Typer, Click)": _load("typer"),
-        "uvicorn, uvloop, httptools, asyncio": _load(
+        "uvicorn, uvloop, httptools": _load(
             "uvloop", "uvicorn.server", "uvicorn.protocols.http.httptools_impl"
         ),
         "settings (pydantic, pydantic-settings)": _load("pydantic_settings"),
@@ -61,7 +61,7 @@ def take(folder: Path) -> list[tuple[str, float, float]]:
         "only if a database is made: SQLAlchemy, Alembic": _load("sqlalchemy", "alembic"),
         "only at the first tool call: the MCP SDK": _tools,
     }
-    found = [("Python itself", 0.0, resident("self"))]
+    found = [("Python with asyncio", 0.0, resident("self"))]
     for name, step in steps.items():
         before, begun = resident("self"), time.perf_counter()
         step()

@@ -21,6 +21,7 @@ class Report:
     machine: dict[str, str]
     series: list[Series]
     guard: dict[str, float]
+    pieces: list[tuple[str, float]]
     starts: dict[str, Start]
     parts: list[tuple[str, float, float]]
     packages: list[tuple[str, float]]
@@ -30,6 +31,7 @@ class Report:
             "machine": self.machine,
             "load": [series.as_json() for series in self.series],
             "guard": self.guard,
+            "pieces": [{"piece": name, "us": spent} for name, spent in self.pieces],
             "starts": {name: asdict(start) for name, start in self.starts.items()},
             "parts": [{"part": n, "ms": ms, "mib": mib} for n, ms, mib in self.parts],
             "packages": [{"package": name, "ms": ms} for name, ms in self.packages],
@@ -136,6 +138,9 @@ def _show_small(report: Report, console: Console) -> None:
     guard = _table("The guard, per call", "", "µs")
     guard.add_row("a token seen for the first time", f"{report.guard['first_us']:.1f}")
     guard.add_row("a token it knows", f"{report.guard['known_us']:.1f}")
+    pieces = _table("A code exchange, piece by piece (warm, alone)", "", "µs")
+    for name, spent in report.pieces:
+        pieces.add_row(name, f"{spent:.1f}")
     starts = _table("Cold start and memory at rest", "", "s to the answer", "MiB")
     for name, start in report.starts.items():
         starts.add_row(STARTS[name], f"{start.seconds:.2f}", f"{start.mib:.0f}")
@@ -148,7 +153,7 @@ def _show_small(report: Report, console: Console) -> None:
     judged = _table("Aims", "", "aim", "found", "")
     for aim in aims(report):
         judged.add_row(aim.what, aim.aim, aim.found, "reached" if aim.reached else "missed")
-    for table in (guard, starts, parts, packages, judged):
+    for table in (guard, pieces, starts, parts, packages, judged):
         console.print(table)
 
 

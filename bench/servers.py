@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,7 +129,8 @@ def _cpu(pid: int) -> float:
     """Of every thread, as the scheduler counts it: in ns, where /proc/PID/stat has 10 ms ticks."""
     used = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
-        used += int((task / "schedstat").read_text().split()[0])
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends meanwhile
+            used += int((task / "schedstat").read_text().split()[0])
     return used / 1e9
 
 
