@@ -123,6 +123,8 @@ class DemoServer:
         self.seconds = time.perf_counter() - began
 
     def _answers(self) -> bool:
+        if "MCP URL" not in self.log():  # whoever has the port, it is not our child yet
+            return False
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=STARTS_WITHIN)
         try:
             connection.request("GET", "/healthz")

@@ -6,6 +6,8 @@ and only then a server. Never here: a route or a rule. Neighbours: `app.build`, 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import multiprocessing
 import os
 import signal
@@ -132,7 +134,16 @@ def application(env_file: Path | None, port: int) -> Application:
         explain(error.problems)
         raise SystemExit(STARTUP_FAILURE) from None
     log.configure(settings.log_level)
+    logging.getLogger("uvicorn.error").addFilter(_is_trouble)
     return build(settings)
+
+
+def _is_trouble(record: logging.LogRecord) -> bool:
+    """Requests cut off at the end of `GRACE` are no faults: uvicorn would log each as a traceback.
+
+    That some were cut off, and how many, stays in its log line before.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def _end_with_parent(sentinel: int) -> None:

@@ -1,0 +1,152 @@
+"""`authgate demo`: it comes through, says so, and leaves nothing behind, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from authgate.cli.demo_server import DemoFailed
+from authgate.cli.demo_trail import STEPS, Trail, shorten
+from authgate.cli.demo_visitor import Visitor, VisitorLost
+from tests.cli.conftest import Done, Operator
+from tests.cli.serving import CALLBACK, HandClient, running
+from tests.cli.test_people import Terminal
+
+
+@pytest.fixture
+def bare(operator: Operator) -> Operator:
+    """Its temporary files are the test's, and settings of the machine must not disturb it."""
+    operator.env |= {"TMPDIR": str(operator.folder), "AUTHGATE_NONSENSE": "1", "COLUMNS": "120"}
+    (operator.folder / ".env").write_text("AUTHGATE_PUBLIC_URL=https://elsewhere.example\n")
+    return operator
+
+
+def assert_nothing_is_left(operator: Operator, said: str) -> None:
+    assert list(operator.folder.glob("authgate-demo-*")) == []
+    port = re.search(r"http://localhost:([0-9]+)", said)
+    if port:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(port[1])))
+
+
+def test_it_ends_well_where_nobody_watches(bare: Operator) -> None:
+    done = bare.spawn("authgate", "demo")
+    assert done.code == 0, done.out + done.err
+    assert done.err == ""
+    titles = re.findall(r"^ ?\d+  (.+)$", done.out, re.MULTILINE)
+    assert titles == [step.title for step in STEPS]
+    assert "whoami: demo@example.com" in done.out
+    assert "\x1b" not in done.out
+    assert_no_secret(done)
+    assert_nothing_is_left(bare, done.out)
+
+
+def assert_no_secret(done: Done) -> None:
+    """No token or code in full: what looks random is the id of a person or a client."""
+    words = re.findall(r"[A-Za-z0-9_-]{20,}", done.out)
+    random = [word for word in words if re.search(r"[0-9]", word)]
+    assert [word for word in random if not word.startswith(("client_", "ag_"))] == []
+
+
+def test_on_a_terminal_it_stays_up(bare: Operator) -> None:
+    terminal = Terminal(bare, "demo")
+    terminal.until("password ")
+    url = re.search(r"MCP URL for your client +(\S+)", terminal.seen)
+    assert url
+    port = int(re.findall(r":([0-9]+)", url[1])[0])
+    socket.create_connection(("127.0.0.1", port)).close()
+    os.kill(terminal.process.pid, signal.SIGINT)
+    assert terminal.end() == 0, terminal.seen
+    assert "Traceback" not in terminal.seen
+    assert_nothing_is_left(bare, terminal.seen)
+
+
+def test_ended_from_outside_it_takes_its_server_along(bare: Operator) -> None:
+    with bare.start("authgate", "demo") as process:
+        while not list(bare.folder.glob("authgate-demo-*/data/authgate.db")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in err
+    assert_nothing_is_left(bare, out)
+    assert not servers_of(process.pid)
+
+
+def servers_of(session: int) -> list[str]:
+    """Processes that still have the demo as their parent."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[1] == str(session):
+            found.append(stat.parent.name)
+    return found
+
+
+def test_a_server_that_cannot_start_is_told(bare: Operator) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = bare.spawn("authgate", "demo", "--port", str(taken.getsockname()[1]))
+    assert done.code == 1
+    assert "is taken by another program" in done.err
+    assert "Traceback" not in done.err
+    assert list(bare.folder.glob("authgate-demo-*")) == []
+
+
+# --- what makes it fail ---------------------------------------------------------------------------
+
+
+def noted(*steps: tuple[str, int]) -> Trail:
+    trail = Trail(Console(quiet=True))
+    for key, status in steps:
+        trail.note(key, "GET /", status, "", 0.001)
+    return trail
+
+
+def test_every_step_in_order_is_right() -> None:
+    noted(*((step.key, step.status) for step in STEPS)).must_be_complete()
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.key)
+def test_a_wrong_answer_is_named(step: object) -> None:
+    steps = [(one.key, 500 if one is step else one.status) for one in STEPS]
+    with pytest.raises(DemoFailed, match="the answer was 500"):
+        noted(*steps).must_be_complete()
+
+
+@pytest.mark.parametrize("missing", range(len(STEPS)))
+def test_a_missing_step_is_named(missing: int) -> None:
+    steps = [(one.key, one.status) for one in STEPS]
+    del steps[missing]
+    with pytest.raises(DemoFailed, match=re.escape(STEPS[missing].title)):
+        noted(*steps).must_be_complete()
+
+
+def test_secrets_are_shortened() -> None:
+    assert shorten("abcdefghijklmnopqrstuvwxyz") == "abcd…wxyz"
+    assert shorten("S256") == "S256"
+
+
+def test_a_visitor_who_cannot_go_on_says_where(operator: Operator) -> None:
+    operator.add()
+    with running(operator) as server:
+        client = HandClient(server)
+        url = (
+            f"{server.url}/oauth/authorize?response_type=code&client_id={client.client_id}"
+            f"&redirect_uri={CALLBACK}&code_challenge={'x' * 43}&code_challenge_method=S256"
+        )
+        with Visitor("ada@example.com", "a wrong password") as visitor:
+            with pytest.raises(VisitorLost, match="401"):
+                visitor.follow(url)
+            with pytest.raises(VisitorLost, match="400"):
+                visitor.follow(url.replace("client_id=", "client_id=x"))
