@@ -16,9 +16,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from authgate.store import migrations, schema
-from authgate.store.contract import StoreTooNew
+from authgate.store.contract import StoreTooNew, StoreUnavailable
 from authgate.store.sqlite import SqliteStore
-from authgate.store.sqlite_file import prepare
+from authgate.store.sqlite_file import make_file, prepare
+from authgate.store.sqlite_writer import WriterPolicy
 from tests.store.conftest import ROOT, StartChild, heard, tell
 
 
@@ -107,6 +108,23 @@ def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.M
     monkeypatch.undo()
     prepare(path, 1)
     assert _tables(str(path))
+
+
+async def test_a_first_start_that_cannot_write_is_tried_again(
+    path: Path, child: StartChild
+) -> None:
+    make_file(path)
+    holder = child("hold")
+    assert heard(holder) == "held"
+    store = SqliteStore(path, WriterPolicy(busy_timeout=0.2))
+    with pytest.raises(StoreUnavailable):
+        await store.open()
+    tell(holder)
+    holder.wait()
+    await store.open()
+    await store.open()  # an open store stays as it is
+    await store.ping()
+    await store.close()
 
 
 def test_an_ordinary_start_imports_neither_sqlalchemy_nor_alembic(path: Path) -> None:

@@ -304,14 +304,11 @@ async def test_a_file_that_is_no_database(path: Path) -> None:
 
 
 async def test_a_file_that_vanished_is_no_empty_store(path: Path, store: SqliteStore) -> None:
-    await store.close()
-    await store.open()
     for file in path.parent.iterdir():
         file.unlink()
-    fresh = SqliteStore(path)
-    fresh._writer = store._writer  # a store that is open, and must connect anew
+    store._reader.let_go()
     with pytest.raises(StoreUnavailable):
-        await fresh.client("x")
+        await store.client("x")
     assert not path.exists()
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from authgate.store import statements
+from authgate.store import statements, statements_sweep
 
 _WIDTH = 100
 _HEAD = '''"""The statements as SQLite runs them.
@@ -41,6 +41,7 @@ def sqlite_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
     return {
         **{n: _compile(s, "qmark") for n, s in statements.positional(sqlite.insert).items()},
         **{n: _compile(s, "named") for n, s in statements.named().items()},
+        **{n: _compile(s, "named") for n, s in statements_sweep.named().items()},
     }
 
 

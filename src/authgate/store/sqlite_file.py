@@ -80,9 +80,10 @@ def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous=FULL")
         # Without it macOS leaves what was "synced" in the drive's own cache. Elsewhere: nothing.
         db.execute("PRAGMA fullfsync=ON")
-        # 16 MiB of log before it is folded in: each folding is two more flushes that a batch waits
-        # for, and pages touched many times in between are written once.
-        db.execute("PRAGMA wal_autocheckpoint=8000")
+        # 8 MiB of log before it is folded in: each folding is two more flushes that a batch waits
+        # for, and pages touched many times in between are written once. (A thread that folds
+        # beside the writer was tried: it gained nothing.)
+        db.execute("PRAGMA wal_autocheckpoint=4000")
     except BaseException:
         db.close()
         raise
@@ -145,20 +146,30 @@ def _migrate(db: sqlite3.Connection) -> None:
     """Upgrade under the write lock; whoever waited for it finds the work done."""
     # SQLAlchemy and Alembic cost 0.3 s and 38 MiB, for something most starts do not need.
     from sqlalchemy import StaticPool, create_engine
+    from sqlalchemy.exc import DBAPIError
 
-    from authgate.store.migrations import known_revisions, upgrade
+    from authgate.store.migrations import upgrade
 
     engine = create_engine("sqlite://", creator=lambda: db, poolclass=StaticPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        revision = _revision(db)
-        if revision == HEAD:
-            return
-        if revision is not None and revision not in known_revisions():
-            raise StoreTooNew(
-                f"the database has schema revision {revision}, and this authgate knows revisions "
-                f"up to {HEAD}: it was written by a newer version; start that version, or restore "
-                "a backup from before the upgrade"
-            )
-        upgrade(connection)
-        connection.commit()
+    try:
+        # Begun for SQLAlchemy first, or Alembic would think the transaction its own and end it.
+        with engine.connect() as connection, connection.begin():
+            db.execute("BEGIN IMMEDIATE")
+            revision = _revision(db)
+            if revision != HEAD:
+                _refuse_newer(revision)
+                upgrade(connection)
+    except DBAPIError as error:
+        # Callers know the driver's errors, not SQLAlchemy's.
+        raise error.orig or error from error
+
+
+def _refuse_newer(revision: str | None) -> None:
+    from authgate.store.migrations import known_revisions
+
+    if revision is not None and revision not in known_revisions():
+        raise StoreTooNew(
+            f"the database has schema revision {revision}, and this authgate knows revisions up to "
+            f"{HEAD}: it was written by a newer version; start that version, or restore a backup "
+            "from before the upgrade"
+        )

@@ -9,6 +9,7 @@ This module knows nothing of tokens; the jobs are in `sqlite_steps`, the files i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -27,7 +28,7 @@ _Answer = tuple["asyncio.Future[Any]", Any, BaseException | None]
 # A batch holds the lock, so it also bounds how long another worker waits for its turn.
 _BATCH = 64
 # How often a waiting writer knocks. SQLite's own busy handler sleeps up to 100 ms between tries,
-# so of two busy workers the one that waits would hardly ever find the lock free.
+# so of two busy workers one waits long: up to 860 ms against 50 to 110 ms, at 16 requests each.
 _KNOCK_EVERY = 0.001
 
 
@@ -85,11 +86,15 @@ class Writer:
             while more:
                 batch, more = self._next_batch()
                 if batch:
-                    answers = self._run(batch)
-                    self._loop.call_soon_threadsafe(_deliver, answers)
+                    self._tell(_deliver, self._run(batch))
         finally:
             self._disconnect()
-            self._loop.call_soon_threadsafe(self._finished.set)
+            self._tell(self._finished.set)
+
+    def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
+        # A loop that was closed under an open store has nobody left to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback, *arguments)
 
     def _next_batch(self) -> tuple[list[_Job], bool]:
         batch: list[_Job] = []
@@ -114,12 +119,11 @@ class Writer:
         return [answer for job in batch for answer in self._run([job])]
 
     def _refuse(self, batch: list[_Job], error: Exception) -> list[_Answer]:
-        unavailable = as_unavailable(error)
-        if unavailable is not None and not is_busy(error):
+        if as_unavailable(error) is not None and not is_busy(error):
             # The file may be another one by now, or writable again: look afresh next time.
             self._disconnect()
-            self._loop.call_soon_threadsafe(self._on_trouble)
-        return [(future, None, unavailable or error) for future, _, _ in batch]
+            self._tell(self._on_trouble)
+        return [(future, None, as_unavailable(error) or error) for future, _, _ in batch]
 
     def _commit_together(self, batch: list[_Job]) -> list[_Answer]:
         cursor = self._cursor or self._new_cursor()
@@ -130,11 +134,17 @@ class Writer:
             ]
             cursor.execute("COMMIT")
         except BaseException:
-            # A full disk rolls back by itself; a second ROLLBACK would be an error of its own.
-            if cursor.connection.in_transaction:
-                cursor.connection.rollback()
+            self._roll_back(cursor)
             raise
         return answers
+
+    def _roll_back(self, cursor: sqlite3.Cursor) -> None:
+        # A full disk rolls back by itself; a second ROLLBACK would be an error of its own.
+        if cursor.connection.in_transaction:
+            try:
+                cursor.execute("ROLLBACK")
+            except sqlite3.Error:
+                self._disconnect()  # which ends the transaction as well
 
     def _new_cursor(self) -> sqlite3.Cursor:
         self._cursor = self._connect().cursor()

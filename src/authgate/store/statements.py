@@ -1,9 +1,10 @@
-"""Every statement of the store as a SQLAlchemy Core expression: the one place where SQL is written.
+"""Every statement of the store as a SQLAlchemy Core expression: here alone SQL is written.
 
 `POSITIONAL` statements take a tuple: a whole row in the order of its columns, or one key. `NAMED`
 ones take a mapping, because two moments in the wrong order would be a silent disaster that saves
 0.3 µs. Statements that decide a race carry the condition in their WHERE clause and are judged by
-the number of rows they changed: nothing is looked at first. `compile` turns them into text.
+the number of rows they changed: nothing is looked at first. `compile` turns them into text. Those
+that clear away are in `statements_sweep`.
 
 The upsert is spelled per dialect in SQLAlchemy though both engines spell it alike, hence `insert`
 as an argument.
@@ -18,7 +19,6 @@ from sqlalchemy import (
     BindParameter,
     ClauseElement,
     ColumnElement,
-    Delete,
     Select,
     Table,
     and_,
@@ -47,8 +47,7 @@ from authgate.store.schema import (
 )
 
 _P = bindparam
-_now: BindParameter[int] = bindparam("now")
-_batch: BindParameter[int] = bindparam("batch")
+NOW: BindParameter[int] = bindparam("now")
 _version = table("alembic_version", column("version_num"))
 
 
@@ -62,23 +61,15 @@ def _by(of: Table, name: str) -> Select[Any]:
     return select(*of.columns).where(of.c[name] == _P(name))
 
 
-def _first(rows: Select[Any], limit: ColumnElement[Any]) -> Select[Any]:
+def first(rows: Select[Any], limit: ColumnElement[Any]) -> Select[Any]:
+    """The first `limit` of these rows."""
     # SQLite's dialect would add the offset as a parameter of its own making.
     return rows.limit(limit).offset(literal_column("0"))
 
 
-def _ids(key: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
-    return _first(select(key).where(*conditions), _batch)
-
-
-def _sweep(key: Any, *conditions: ColumnElement[bool]) -> Delete:
-    """Delete at most `batch` rows. (DELETE … LIMIT is neither PostgreSQL nor stock SQLite.)"""
-    return delete(key.table).where(key.in_(_ids(key, *conditions)))
-
-
-_live_grant = and_(grants.c.revoked_at.is_(None), grants.c.expires_at > _now)
-_unspent_code = and_(codes.c.redeemed_at.is_(None), codes.c.expires_at > _now)
-_END = {"revoked_at": _now, "revoked_reason": _P("reason")}
+LIVE_GRANT = and_(grants.c.revoked_at.is_(None), grants.c.expires_at > NOW)
+UNSPENT_CODE = and_(codes.c.redeemed_at.is_(None), codes.c.expires_at > NOW)
+_END = {"revoked_at": NOW, "revoked_reason": _P("reason")}
 
 # --- reads ------------------------------------------------------------------------------------
 
@@ -91,7 +82,7 @@ _grants_live_if_asked = or_(
 
 def _grants_where(*conditions: ColumnElement[bool]) -> Select[Any]:
     rows = select(*grants.columns).where(*conditions, _grants_live_if_asked)
-    return _first(
+    return first(
         rows.order_by(grants.c.created_at.desc(), grants.c.grant_id), literal_column("1000")
     )
 
@@ -117,7 +108,7 @@ _READ_BY_KEY: dict[str, ClauseElement] = {
     "signing_keys": select(*signing_keys.columns).order_by(
         signing_keys.c.created_at, signing_keys.c.kid
     ),
-    "audit_events": _first(
+    "audit_events": first(
         select(*(c for c in audit_events.columns if c.name != "id")).order_by(
             audit_events.c.id.desc()
         ),
@@ -127,7 +118,7 @@ _READ_BY_KEY: dict[str, ClauseElement] = {
 }
 
 _READ_NAMED: dict[str, ClauseElement] = {
-    "clients": _first(
+    "clients": first(
         select(*clients.columns)
         .where(clients.c.client_id > _P("after"))
         .order_by(clients.c.client_id),
@@ -139,7 +130,7 @@ _READ_NAMED: dict[str, ClauseElement] = {
     "grants_of_sub": _grants_where(_of_sub),
     "grants_of_client": _grants_where(_of_client),
     "grants_of_sub_and_client": _grants_where(_of_sub, _of_client),
-    "session": _by(sessions, "session_digest").where(sessions.c.expires_at > _now),
+    "session": _by(sessions, "session_digest").where(sessions.c.expires_at > NOW),
 }
 
 # --- what the writer looks at after its deciding statement changed nothing ----------------------
@@ -170,30 +161,30 @@ _WHY: dict[str, ClauseElement] = {
 
 _DECIDE: dict[str, ClauseElement] = {
     "answer_request": update(authorization_requests)
-    .values(answered_at=_now)
+    .values(answered_at=NOW)
     .where(
         authorization_requests.c.request_digest == _P("request_digest"),
         authorization_requests.c.answered_at.is_(None),
-        authorization_requests.c.expires_at > _now,
+        authorization_requests.c.expires_at > NOW,
     ),
     "count_code_failure": update(codes)
     .values(failures=codes.c.failures + literal_column("1"))
     .where(codes.c.code_digest == _P("code_digest"), codes.c.failures < _P("failure_limit"))
     .returning(codes.c.failures),
     "redeem_code": update(codes)
-    .values(redeemed_at=_now)
+    .values(redeemed_at=NOW)
     .where(
         codes.c.code_digest == _P("code_digest"),
         codes.c.redeemed_at.is_(None),
-        codes.c.expires_at > _now,
+        codes.c.expires_at > NOW,
         codes.c.failures < _P("failure_limit"),
     ),
     "supersede_refresh_token": update(refresh_tokens)
-    .values(superseded_at=_now, successor_digest=_P("successor_digest"))
+    .values(superseded_at=NOW, successor_digest=_P("successor_digest"))
     .where(
         refresh_tokens.c.token_digest == _P("token_digest"),
         refresh_tokens.c.superseded_at.is_(None),
-        refresh_tokens.c.expires_at > _now,
+        refresh_tokens.c.expires_at > NOW,
         exists().where(
             grants.c.grant_id == refresh_tokens.c.grant_id, grants.c.revoked_at.is_(None)
         ),
@@ -201,31 +192,29 @@ _DECIDE: dict[str, ClauseElement] = {
     "rehash_account_password": update(accounts)
     .values(password_hash=_P("new_hash"))
     .where(accounts.c.sub == _P("sub"), accounts.c.password_hash == _P("old_hash")),
-    "end_grant": update(grants)
-    .values(_END)
-    .where(grants.c.grant_id == _P("grant_id"), _live_grant),
+    "end_grant": update(grants).values(_END).where(grants.c.grant_id == _P("grant_id"), LIVE_GRANT),
     # A replay is told in the row even when the grant has run out meanwhile.
     "end_replayed_grant": update(grants)
     .values(_END)
     .where(grants.c.grant_id == _P("grant_id"), grants.c.revoked_at.is_(None)),
-    "end_grants_of_sub": update(grants).values(_END).where(_of_sub, _live_grant),
-    "end_grants_of_client": update(grants).values(_END).where(_of_client, _live_grant),
+    "end_grants_of_sub": update(grants).values(_END).where(_of_sub, LIVE_GRANT),
+    "end_grants_of_client": update(grants).values(_END).where(_of_client, LIVE_GRANT),
 }
 
 # --- statements that follow -----------------------------------------------------------------------
 
 _FOLLOW: dict[str, ClauseElement] = {
     "touch_grant": update(grants)
-    .values(last_used_at=_now, expires_at=_P("expires_at"))
+    .values(last_used_at=NOW, expires_at=_P("expires_at"))
     .where(grants.c.grant_id == _P("grant_id")),
     "stamp_client": update(clients)
-    .values(last_used_at=_now)
+    .values(last_used_at=NOW)
     .where(
         clients.c.client_id == _P("client_id"),
         or_(clients.c.last_used_at.is_(None), clients.c.last_used_at <= _P("day_ago")),
     ),
     "stamp_client_of_grant": update(clients)
-    .values(last_used_at=_now)
+    .values(last_used_at=NOW)
     .where(
         clients.c.client_id
         == select(grants.c.client_id).where(grants.c.grant_id == _P("grant_id")).scalar_subquery(),
@@ -233,15 +222,15 @@ _FOLLOW: dict[str, ClauseElement] = {
     ),
     # A code issued a moment before its person or client was sent away must not begin a grant after.
     "expire_codes_of_sub": update(codes)
-    .values(expires_at=_now)
-    .where(_unspent_code, codes.c.sub == _P("sub")),
+    .values(expires_at=NOW)
+    .where(UNSPENT_CODE, codes.c.sub == _P("sub")),
     "expire_codes_of_client": update(codes)
-    .values(expires_at=_now)
-    .where(_unspent_code, codes.c.client_id == _P("client_id")),
+    .values(expires_at=NOW)
+    .where(UNSPENT_CODE, codes.c.client_id == _P("client_id")),
     "retire_signing_keys": update(signing_keys)
     .values(retires_at=_P("retires_at"))
     .where(signing_keys.c.retires_at.is_(None)),
-    "forget_signing_keys": delete(signing_keys).where(signing_keys.c.retires_at <= _now),
+    "forget_signing_keys": delete(signing_keys).where(signing_keys.c.retires_at <= NOW),
     "disable_account": update(accounts)
     .values(disabled_at=_P("disabled_at"))
     .where(accounts.c.sub == _P("sub")),
@@ -278,62 +267,6 @@ _INSERT: dict[str, ClauseElement] = {
     "insert_audit_event": _row(audit_events, "id"),
 }
 
-# --- sweeping -------------------------------------------------------------------------------------
-
-_open_requests = select(authorization_requests.c.client_id).where(
-    authorization_requests.c.expires_at > _now, authorization_requests.c.answered_at.is_(None)
-)
-# NOT IN rather than NOT EXISTS: both lists are the few minutes' worth that is under way, read once.
-_idle = (
-    clients.c.self_registered == literal_column("1"),
-    ~exists().where(grants.c.client_id == clients.c.client_id, _live_grant),
-    clients.c.client_id.not_in(_open_requests),
-    clients.c.client_id.not_in(select(codes.c.client_id).where(_unspent_code)),
-)
-_ended_long_ago = or_(
-    and_(grants.c.revoked_at.is_(None), grants.c.expires_at < _P("before")),
-    grants.c.revoked_at < _P("before"),
-)
-
-_SWEEP: dict[str, ClauseElement] = {
-    "sweep_requests": _sweep(
-        authorization_requests.c.request_digest, authorization_requests.c.expires_at <= _P("until")
-    ),
-    "sweep_sessions": _sweep(sessions.c.session_digest, sessions.c.expires_at <= _P("until")),
-    "sweep_unspent_codes": _sweep(
-        codes.c.code_digest, codes.c.redeemed_at.is_(None), codes.c.expires_at <= _P("until")
-    ),
-    # A code is redeemed before its end, so the first condition only lets the index lead.
-    "sweep_redeemed_codes": _sweep(
-        codes.c.code_digest, codes.c.redeemed_at <= _P("until"), codes.c.expires_at <= _P("until")
-    ),
-    "sweep_refresh_tokens": delete(refresh_tokens).where(
-        refresh_tokens.c.token_digest.in_(
-            _first(
-                select(refresh_tokens.c.token_digest)
-                .select_from(grants)
-                .join(refresh_tokens, refresh_tokens.c.grant_id == grants.c.grant_id)
-                .where(_ended_long_ago),
-                _batch,
-            )
-        )
-    ),
-    "sweep_grants": _sweep(
-        grants.c.grant_id,
-        _ended_long_ago,
-        ~exists().where(refresh_tokens.c.grant_id == grants.c.grant_id),
-    ),
-    "sweep_used_clients": _sweep(
-        clients.c.client_id, clients.c.last_used_at <= _P("until"), *_idle
-    ).returning(clients.c.client_id),
-    "sweep_unused_clients": _sweep(
-        clients.c.client_id,
-        clients.c.last_used_at.is_(None),
-        clients.c.issued_at <= _P("until"),
-        *_idle,
-    ).returning(clients.c.client_id),
-}
-
 
 def _upserts(insert: Callable[[Table], Any]) -> dict[str, ClauseElement]:
     keep = insert(consents).values({c.name: _P(c.name) for c in consents.columns})
@@ -355,4 +288,4 @@ def positional(insert: Callable[[Table], Any]) -> dict[str, ClauseElement]:
 
 def named() -> dict[str, ClauseElement]:
     """Statements that take a mapping of names to values."""
-    return _READ_NAMED | _DECIDE | _FOLLOW | _SWEEP
+    return _READ_NAMED | _DECIDE | _FOLLOW

@@ -71,3 +71,10 @@ async def test_a_caller_who_left_does_not_stop_the_step(store: Store) -> None:
         await task
     await store.ping()
     assert await store.client("client-1") == client()
+
+
+async def test_text_that_cannot_be_stored_is_found_nowhere(store: Store) -> None:
+    """A lone surrogate has no UTF-8: to look for it is to find nothing."""
+    assert await store.client("\ud800") is None
+    assert await store.account_by_email("\ud800@example.com") is None
+    assert await store.consent("\ud800", "", "", "") is None

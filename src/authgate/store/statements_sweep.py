@@ -1,0 +1,106 @@
+"""The statements that clear away what nothing can need any more; the rest are in `statements`.
+
+What may go, and when, is promised in `contract.Store.sweep`. Each statement takes a `batch`, so
+that a step which waits for the writer never waits for a whole table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    ColumnElement,
+    Delete,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    literal_column,
+    or_,
+    select,
+)
+
+from authgate.store.schema import (
+    authorization_requests,
+    clients,
+    codes,
+    grants,
+    refresh_tokens,
+    sessions,
+)
+from authgate.store.statements import LIVE_GRANT, NOW, UNSPENT_CODE, first
+
+_P = bindparam
+_batch: BindParameter[int] = bindparam("batch")
+
+
+def _ids(key: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
+    return first(select(key).where(*conditions), _batch)
+
+
+def _sweep(key: Any, *conditions: ColumnElement[bool]) -> Delete:
+    """Delete at most `batch` rows. (DELETE … LIMIT is neither PostgreSQL nor stock SQLite.)"""
+    return delete(key.table).where(key.in_(_ids(key, *conditions)))
+
+
+_open_requests = select(authorization_requests.c.client_id).where(
+    authorization_requests.c.expires_at > NOW, authorization_requests.c.answered_at.is_(None)
+)
+# NOT IN rather than NOT EXISTS: both lists are the few minutes' worth that is under way, read once.
+_idle = (
+    clients.c.self_registered == literal_column("1"),
+    ~exists().where(grants.c.client_id == clients.c.client_id, LIVE_GRANT),
+    clients.c.client_id.not_in(_open_requests),
+    clients.c.client_id.not_in(select(codes.c.client_id).where(UNSPENT_CODE)),
+)
+_ended_long_ago = or_(
+    and_(grants.c.revoked_at.is_(None), grants.c.expires_at < _P("before")),
+    grants.c.revoked_at < _P("before"),
+)
+
+_SWEEP: dict[str, ClauseElement] = {
+    "sweep_requests": _sweep(
+        authorization_requests.c.request_digest, authorization_requests.c.expires_at <= _P("until")
+    ),
+    "sweep_sessions": _sweep(sessions.c.session_digest, sessions.c.expires_at <= _P("until")),
+    "sweep_unspent_codes": _sweep(
+        codes.c.code_digest, codes.c.redeemed_at.is_(None), codes.c.expires_at <= _P("until")
+    ),
+    # A code is redeemed before its end, so the first condition only lets the index lead.
+    "sweep_redeemed_codes": _sweep(
+        codes.c.code_digest, codes.c.redeemed_at <= _P("until"), codes.c.expires_at <= _P("until")
+    ),
+    "sweep_refresh_tokens": delete(refresh_tokens).where(
+        refresh_tokens.c.token_digest.in_(
+            first(
+                select(refresh_tokens.c.token_digest)
+                .select_from(grants)
+                .join(refresh_tokens, refresh_tokens.c.grant_id == grants.c.grant_id)
+                .where(_ended_long_ago),
+                _batch,
+            )
+        )
+    ),
+    "sweep_grants": _sweep(
+        grants.c.grant_id,
+        _ended_long_ago,
+        ~exists().where(refresh_tokens.c.grant_id == grants.c.grant_id),
+    ),
+    "sweep_used_clients": _sweep(
+        clients.c.client_id, clients.c.last_used_at <= _P("until"), *_idle
+    ).returning(clients.c.client_id),
+    "sweep_unused_clients": _sweep(
+        clients.c.client_id,
+        clients.c.last_used_at.is_(None),
+        clients.c.issued_at <= _P("until"),
+        *_idle,
+    ).returning(clients.c.client_id),
+}
+
+
+def named() -> dict[str, ClauseElement]:
+    """Statements that take a mapping of names to values."""
+    return _SWEEP
