@@ -23,13 +23,14 @@ from authgate.endpoints import (
     token,
     well_known,
 )
+from authgate.endpoints.nowhere import Nowhere
 from authgate.gateway.guard import Guard, Guarded
 from authgate.issuers.builtin import BuiltinIssuer
 from authgate.observe import log
 from authgate.pages import errors as error_pages
 from authgate.pages import routes as page_routes
 from authgate.pages.site import PublicUrl
-from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.errors import Refusal
 from authgate.protocol.policy import Policy
 from authgate.protocol.tokens import Challenger
 from authgate.security.key_material import KeyUnusable
@@ -45,16 +46,16 @@ from authgate.store.sqlite import SqliteStore
 from authgate.tools import routes as tool_routes
 from authgate.web import address, listener
 from authgate.web.answers import Answer
-from authgate.web.endpoint import Endpoint
 from authgate.web.mcp_app import LazyMcpApp
 from authgate.web.origins import OriginRule
-from authgate.web.request import Receive, Request, Scope, Send
+from authgate.web.request import Receive, Scope, Send
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MCP_PATH = "/mcp"
 SWEEP_EVERY = 60.0
-SWEEP_FULL = 500  # a sweep that found this many rows is followed by another at once
+SWEEP_FULL = 500  # a sweep that found this many rows is followed by another
+SWEEP_AGAIN = 0.1  # 5,000 rows a second: a flood of requests must not outrun its removal
 KEYS_EVERY = 5.0
 
 
@@ -221,7 +222,7 @@ class Application:
         self.table = table
         self._lazy = lazy
         self._trusted = address.networks(core.settings.trusted_proxies)
-        self._not_found = Endpoint(get=_nowhere, post=_nowhere, cors=True)
+        self._not_found = Nowhere(error_pages.writer(core.policy.issuer))
         self._jobs: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -264,10 +265,6 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _nowhere(_: Request) -> Answer:
-    raise Refusal(Reason.NOT_FOUND)
-
-
 async def _sweeping(core: Core) -> None:
     """Remove what nothing can need any more, in small batches, for as long as the process lives."""
     while True:
@@ -276,7 +273,7 @@ async def _sweeping(core: Core) -> None:
             await core.store.forget_signing_keys(now())
             if swept.total:
                 log.debug("store.swept", rows=swept.total)
-            pause = 1.0 if swept.total >= SWEEP_FULL else SWEEP_EVERY
+            pause = SWEEP_AGAIN if swept.total >= SWEEP_FULL else SWEEP_EVERY
         except StoreUnavailable as trouble:
             log.warning("store.sweep_failed", detail=str(trouble))
             pause = SWEEP_EVERY

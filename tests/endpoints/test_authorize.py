@@ -164,3 +164,25 @@ async def test_documents_and_answers_never_follow_the_host_header(open_gate: Ope
                 path, headers={"host": "evil.example", "x-forwarded-host": "evil.example"}
             )
             assert "evil.example" not in answer.text + str(answer.headers)
+
+
+async def test_a_crafted_link_cannot_put_its_words_on_our_page(gate: Gate) -> None:
+    client = await gate.register(redirect_uris=[HOSTED])
+    words = "your account is locked, call 555-0100"
+    answer = await ask(gate, client, **{words: ["1", "2"], "scope": ["a", "b"]})
+    assert answer.status_code == 400
+    assert "locked" not in answer.text
+
+
+async def test_addresses_that_do_not_exist(gate: Gate) -> None:
+    async with gate.http() as http:
+        person = await http.get("/nowhere", headers={"accept": "text/html,*/*;q=0.8"})
+        program = await http.get("/nowhere", headers={"accept": "application/json"})
+        posted = await http.post("/nowhere", headers={"accept": "text/html"}, content=b"x")
+        slash = await http.post("/mcp/", headers={"accept": "application/json"})
+    assert person.status_code == 404
+    assert "<h1>" in person.text
+    assert "frame-ancestors 'none'" in person.headers["content-security-policy"]
+    assert program.json()["error"] == "not_found"
+    assert posted.json()["error"] == "not_found"
+    assert slash.status_code == 404  # and never a redirect, on which clients drop their token

@@ -51,5 +51,9 @@ def endpoint(parts: Parts, cookies: Cookies, prefix: str, pages: ErrorPages) -> 
 
 
 def _from_elsewhere(request: Request) -> bool:
-    """Did another site send the browser here? A browser that does not say counts as yes."""
-    return request.header(b"sec-fetch-site") not in ("none", "same-origin")
+    """Did anybody but the person send the browser here? A browser that does not say counts as yes.
+
+    Our own origin counts too: no page of ours leads here, but a redirect URI may, and a stranger
+    chose that one (the answer to one client's form would then ask in the name of another).
+    """
+    return request.header(b"sec-fetch-site") != "none"

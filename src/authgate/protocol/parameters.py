@@ -6,10 +6,13 @@ alone may repeat (RFC 8707 section 2), so its values are kept as a list.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from authgate.protocol.errors import Reason, Refusal
+
+_NAME = re.compile(r"[a-z_]{1,40}", re.ASCII)
 
 MAX_PARAMETERS = 100
 MAX_VALUE_LENGTH = 8192
@@ -30,7 +33,7 @@ class Parameters:
     def refuse_repeated(self) -> None:
         """Raise for the first repeated parameter (RFC 6749 section 3.1: MUST NOT)."""
         if self.repeated:
-            raise Refusal(Reason.REQUEST_REPEATED, name=self.repeated[0])
+            raise Refusal(Reason.REQUEST_REPEATED, name=shown(self.repeated[0]))
 
     def require(self, name: str) -> str:
         """The value of `name`, or the refusal that it is missing."""
@@ -38,6 +41,11 @@ class Parameters:
         if value is None:
             raise Refusal(Reason.PARAMETER_MISSING, name=name)
         return value
+
+
+def shown(name: str) -> str:
+    """`name` as an error may show it: a stranger's link must not put its own words on our page."""
+    return name if _NAME.fullmatch(name) else "(with an unusual name)"
 
 
 def read(pairs: Iterable[tuple[str, str]]) -> Parameters:
@@ -51,7 +59,7 @@ def read(pairs: Iterable[tuple[str, str]]) -> Parameters:
     repeated: list[str] = []
     for name, value in pairs:
         if len(value) > MAX_VALUE_LENGTH:
-            raise Refusal(Reason.PARAMETER_TOO_LONG, name=name, limit=str(MAX_VALUE_LENGTH))
+            raise Refusal(Reason.PARAMETER_TOO_LONG, name=shown(name), limit=str(MAX_VALUE_LENGTH))
         if not _is_text(name) or not _is_text(value):
             raise Refusal(Reason.REQUEST_MALFORMED, why=f"the parameter {name} is not Unicode text")
         if not value:
