@@ -9,7 +9,7 @@ from authgate.web.request import Receive, Request, Scope, Send
 
 
 class Nowhere:
-    """The ASGI application for every path that no table knows. `page` writes refusals for people."""
+    """The ASGI application for paths that no table knows. `page` writes refusals for people."""
 
     def __init__(self, page: RefusalWriter) -> None:
         self._for_programs = Endpoint(get=_nowhere, post=_nowhere, cors=True)
