@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from authgate.protocol.records import Person
@@ -30,6 +31,31 @@ class Ways:
     providers: tuple[str, ...] = ()
 
 
+class Explain(StrEnum):
+    """The keys of `explain`: what a page may say besides the one plain answer.
+
+    Each is either true of everybody (a way in that is closed) or told only to somebody who has
+    proved the first factor. `CODE_WRONG` alone leaves the state between two factors standing;
+    after any other refusal the person begins again.
+    """
+
+    EMAIL_NOT_CONFIRMED = "email_not_confirmed"
+    CAPTCHA_REQUIRED = "captcha_required"
+    PASSWORDS_OFF = "passwords_off"
+    ANONYMOUS = "anonymous"
+    CODE_WRONG = "code_wrong"
+    CODE_SENT_AGAIN = "code_sent_again"
+    FACTOR_MISSING = "factor_missing"
+    FACTOR_UNSUPPORTED = "factor_unsupported"
+    SIGN_IN_EXPIRED = "sign_in_expired"
+    SOCIAL_CANCELLED = "social_cancelled"
+    SOCIAL_EMAIL_UNVERIFIED = "social_email_unverified"
+    SOCIAL_FAILED = "social_failed"
+    SOCIAL_NO_ACCOUNT = "social_no_account"
+    SOCIAL_RETRY = "social_retry"
+    SOCIAL_WRONG_PROVIDER = "social_wrong_provider"
+
+
 @dataclass(frozen=True, slots=True)
 class SignedIn:
     """The directory vouches for this person."""
@@ -43,17 +69,20 @@ class NeedsFactor:
 
     `kind` is `totp` or `phone`; `hint` may be shown (the last digits of a number). `sealed` is the
     directory's own state between the two factors, encrypted by it, at most `expires_in` seconds.
+    `answer_factor` too may give one, with `explain`: the earlier state is over, and a code that was
+    sent again is due.
     """
 
     kind: str
     hint: str
     sealed: str = field(repr=False)
     expires_in: int = 300
+    explain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No. `explain` is a key of a sentence a page may show, or None for the one plain answer."""
+    """No. `explain` is an `Explain` that a page may show, or None for the one plain answer."""
 
     explain: str | None = None
 
@@ -94,19 +123,35 @@ Recheck = StillGood | Gone | Unavailable
 class Directory(Protocol):
     """Somebody's user store, read-only to us."""
 
-    name: str
-    ways: Ways
+    @property
+    def name(self) -> str:
+        """What `Person.directory` says."""
+
+    @property
+    def ways(self) -> Ways:
+        """The ways in as known at this moment; a remote directory may change its mind."""
+
+    @property
+    def can_recheck(self) -> bool:
+        """Without it `recheck` can tell nothing: what was granted must end by itself, and soon."""
 
     async def sign_in_with_password(self, username: str, password: str, visitor: Visitor) -> SignIn:
         """Judge a user name (an e-mail address) and a password."""
 
     async def answer_factor(self, sealed: str, answer: str, visitor: Visitor) -> SignIn:
-        """Judge a second factor for the `NeedsFactor.sealed` of the first."""
+        """Judge a second factor for the `NeedsFactor.sealed` of the first.
+
+        How often somebody may answer is the caller's to bound.
+        """
 
     async def start_social(
         self, provider: str, callback_url: str, transaction: str
     ) -> SocialStart | Refused | Unavailable:
-        """Begin a sign-in at `provider`; `transaction` comes back to `callback_url`."""
+        """Begin a sign-in at `provider`.
+
+        `transaction` comes back to `callback_url` in the query, as `tx` or as `state`. It is a
+        name and no secret: it passes through other people's servers and their logs.
+        """
 
     async def finish_social(
         self, provider: str, sealed: str, answer: Mapping[str, str], visitor: Visitor

@@ -33,6 +33,7 @@ class EmbeddedDirectory:
 
     name = NAME
     ways = Ways(password=True)
+    can_recheck = True
 
     def __init__(self, store: Store, passwords: Passwords) -> None:
         self._store = store

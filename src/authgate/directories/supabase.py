@@ -1,0 +1,234 @@
+"""The people of a Supabase project: their passwords, second factors and GitHub/Google accounts.
+
+Everything is asked at Supabase Auth on every sign-in and nothing is kept but a bounded memory of a
+minute. This module is the doors; what stands behind each is a neighbour: `supabase_api` (the
+calls), `supabase_errors` (what an error means), `supabase_people` (what an answer says),
+`supabase_factors`, `supabase_social`, `supabase_tokens`, `supabase_project`, `supabase_report`.
+Never here: a person looked up by e-mail, or a word of `user_metadata`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from authgate.directories.contract import (
+    Explain,
+    Gone,
+    Recheck,
+    Refused,
+    SignedIn,
+    SignIn,
+    SocialStart,
+    StillGood,
+    Unavailable,
+    Visitor,
+    Ways,
+)
+from authgate.directories.supabase_api import Said, SupabaseApi
+from authgate.directories.supabase_errors import (
+    PASSWORD,
+    RETRY_OUTAGE,
+    key_refused,
+    react,
+    unexpected,
+)
+from authgate.directories.supabase_factors import Factors
+from authgate.directories.supabase_farewell import Farewells
+from authgate.directories.supabase_keys import ProjectKeys
+from authgate.directories.supabase_pace import Pace
+from authgate.directories.supabase_people import NAME, Session, is_uuid, read_member, read_session
+from authgate.directories.supabase_policy import SupabasePolicy
+from authgate.directories.supabase_project import PROVIDERS, ProjectSettings
+from authgate.directories.supabase_recent import Recent
+from authgate.directories.supabase_report import Report, startup_report
+from authgate.directories.supabase_sealed import Sealed
+from authgate.directories.supabase_social import Social, check_identity
+from authgate.directories.supabase_tokens import AccessTokens, Verdict
+from authgate.fetch import Fetch
+from authgate.security.addresses import MAX_EMAIL
+from authgate.security.vault import Vault
+
+__all__ = ["SupabaseDirectory", "SupabasePolicy", "Timing"]
+
+RECHECK_AT_MOST_EVERY = 60.0
+RECHECK_TROUBLE = 5.0
+MAX_PASSWORD = 1024  # Supabase itself takes 72 bytes; longer ones are simply wrong there
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The clocks: `clock` in seconds since the epoch, `monotonic` for waits, `sleep` to wait."""
+
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+
+
+class SupabaseDirectory:
+    """Somebody's user store at Supabase, read-only to us. For one event loop."""
+
+    name = NAME
+
+    def __init__(
+        self, policy: SupabasePolicy, fetch: Fetch, vault: Vault, timing: Timing | None = None
+    ) -> None:
+        when = timing or Timing()
+        self.policy = policy
+        self._clock = when.clock
+        self._api = api = SupabaseApi(fetch, policy, when.sleep)
+        self._pace = Pace(policy.refusal_floor, clock=when.monotonic, sleep=when.sleep)
+        self._settings = ProjectSettings(api, policy, when.monotonic)
+        self._keys = ProjectKeys(api, when.monotonic)
+        self._tokens = AccessTokens(api, policy, self._keys, when.clock, when.monotonic)
+        self.farewells = Farewells(api)
+        between = Sealed(vault, "supabase factor", when.clock)
+        self._factors = Factors(api, between, when.clock, self._done_with)
+        away = Sealed(vault, "supabase social", when.clock)
+        self._social = Social(api, policy, away, when.clock)
+        self._standing: Recent[Recheck] = Recent(_keep_standing, clock=when.monotonic)
+
+    @property
+    def ways(self) -> Ways:
+        """As the project's settings had it when last heard of."""
+        return self._settings.ways
+
+    @property
+    def can_recheck(self) -> bool:
+        """Only with the secret key: sessions are not kept yet."""
+        return self.policy.secret_key is not None
+
+    async def sign_in_with_password(self, username: str, password: str, visitor: Visitor) -> SignIn:
+        """Ask Supabase. The plain refusal comes on a beat, also when nobody was asked."""
+        if self._pace.full:
+            return Unavailable(RETRY_OUTAGE)
+        with self._pace as began:
+            outcome = await self._password(username.strip(), password, visitor)
+            if outcome == Refused():
+                await self._pace.next_beat(began)
+        return outcome
+
+    async def answer_factor(self, sealed: str, answer: str, visitor: Visitor) -> SignIn:
+        """Judge a code; whoever is signed in by it is as fresh as after a password."""
+        outcome = await self._factors.answer(sealed, answer, visitor.address)
+        if isinstance(outcome, SignedIn):
+            self._standing.forget(outcome.person.sub)
+        return outcome
+
+    async def start_social(
+        self, provider: str, callback_url: str, transaction: str
+    ) -> SocialStart | Refused | Unavailable:
+        """Only what the project offers at this moment."""
+        shut = await self._shut(provider)
+        return shut or self._social.start(provider, callback_url, transaction)
+
+    async def finish_social(
+        self, provider: str, sealed: str, answer: Mapping[str, str], visitor: Visitor
+    ) -> SignIn:
+        """Judge what came back, the identity first and then the person as after a password."""
+        shut = await self._shut(provider)
+        if shut is not None:
+            return shut
+        session = await self._social.finish(provider, sealed, answer, visitor.address)
+        if not isinstance(session, Session):
+            return session
+        if session.member.anonymous:  # who has no identities either, and this says more
+            return await self._settle(session, (), visitor)
+        refused = check_identity(session, provider)
+        if refused is not None:
+            self._done_with(session.access_token)
+            return refused
+        return await self._settle(session, (provider,), visitor)
+
+    async def recheck(self, sub: str) -> Recheck:
+        """Ask about a person, at most once a minute each. Without a secret key: Unavailable."""
+        if not is_uuid(sub):
+            return Gone()
+        if not self.can_recheck:
+            return Unavailable()
+        return await self._standing.get(sub, lambda: self._ask_standing(sub))
+
+    async def verify_access_token(self, token: str) -> Verdict:
+        """Whose Supabase access token this is (legacy callers; no door of the contract)."""
+        return await self._tokens.verify(token)
+
+    async def report(self, callback_url: str) -> Report:
+        """What the operator should know at start-up; also learns the project's ways in."""
+        return await startup_report(self._api, self.policy, self._settings, callback_url)
+
+    async def close(self) -> None:
+        """Let the last sign-outs end and drop the rest. `fetch` is its maker's to close."""
+        await self.farewells.close()
+        for part in (self._settings, self._keys, self._tokens, self._standing):
+            await part.close()
+
+    async def _password(self, email: str, password: str, visitor: Visitor) -> SignIn:
+        if not _can_be_sent(email, password):
+            return Refused()
+        reply = await self._api.password_grant(email, password, visitor.address)
+        if not isinstance(reply, Said) or not reply.ok:
+            return react(reply, PASSWORD, "password")
+        session = read_session(reply.body)
+        if session is None:
+            return unexpected(reply, "password")
+        return await self._settle(session, ("pwd",), visitor)
+
+    async def _settle(self, session: Session, methods: tuple[str, ...], visitor: Visitor) -> SignIn:
+        """What a right first factor is worth. Supabase itself would stop at none of these."""
+        member = session.member
+        if member.factors and not member.anonymous and not member.shut_out(self._clock()):
+            return await self._factors.begin(session, methods, visitor.address)
+        self._done_with(session.access_token)
+        if member.shut_out(self._clock()):
+            return Refused()
+        if member.anonymous:
+            return Refused(Explain.ANONYMOUS)
+        if self.policy.require_aal2:
+            return Refused(Explain.FACTOR_MISSING)
+        self._standing.forget(member.sub)
+        return SignedIn(member.person(methods))
+
+    async def _shut(self, provider: str) -> Refused | Unavailable | None:
+        if provider not in PROVIDERS:
+            return Refused()
+        ways = await self._settings.present_ways()
+        if isinstance(ways, Unavailable):
+            return ways
+        return None if provider in ways.providers else Refused()
+
+    async def _ask_standing(self, sub: str) -> Recheck:
+        """Only Supabase's own word ends a grant; a wrong key, URL or gateway never does."""
+        reply = await self._api.admin_user(sub)
+        if not isinstance(reply, Said):
+            return Unavailable(RETRY_OUTAGE)
+        if reply.status == 404 and reply.code == "user_not_found":
+            return Gone()
+        if reply.status in (401, 403):
+            return key_refused("recheck")
+        member = read_member(reply.body) if reply.ok else None
+        if member is None or member.sub != sub:
+            outcome = react(reply, {}, "recheck")
+            return outcome if isinstance(outcome, Unavailable) else Unavailable(RETRY_OUTAGE)
+        if member.shut_out(self._clock()) or member.anonymous:
+            return Gone()
+        return StillGood(member.person(()))
+
+    def _done_with(self, access_token: str) -> None:
+        if not self.policy.keep_session:
+            self.farewells.say(access_token)
+
+
+def _can_be_sent(email: str, password: str) -> bool:
+    """What no account can have is not asked for: a NUL is a fault of their database's, and a lone
+    surrogate is no JSON."""
+    if not 0 < len(email) <= MAX_EMAIL or not email.isprintable():
+        return False
+    return 0 < len(password) <= MAX_PASSWORD and not any(
+        "\ud800" <= c <= "\udfff" for c in password
+    )
+
+
+def _keep_standing(value: Recheck) -> float:
+    return RECHECK_TROUBLE if isinstance(value, Unavailable) else RECHECK_AT_MOST_EVERY

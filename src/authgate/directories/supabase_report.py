@@ -1,0 +1,149 @@
+"""What an operator should know at start-up: problems of the project or the settings, in sentences.
+
+Asks the project a few harmless questions. Never here: refusing to start; a project that cannot be
+reached now may be there when the first person comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from authgate.directories.contract import Unavailable
+from authgate.directories.supabase_api import Said, SupabaseApi
+from authgate.directories.supabase_policy import (
+    HOSTED_FORWARD_HEADER,
+    SupabasePolicy,
+    is_legacy,
+    is_new_secret,
+)
+from authgate.directories.supabase_project import Project, ProjectSettings
+from authgate.protocol.errors import Refusal
+from authgate.security import compact
+
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`problems` keep something from working or safe; `notes` are to be known."""
+
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+async def startup_report(
+    api: SupabaseApi, policy: SupabasePolicy, settings: ProjectSettings, callback_url: str
+) -> Report:
+    """Everything at once, so that an operator mends it in one go."""
+    problems = list(_settings_problems(policy))
+    notes = list(_settings_notes(policy))
+    project = await settings.project()
+    if isinstance(project, Unavailable):
+        problems.append(await _why_unavailable(api, policy))
+    else:
+        problems += _project_problems(project, policy)
+        if settings.ways.providers:
+            notes.append(
+                f"Supabase must allow the redirect URL {callback_url}** (Authentication, URL "
+                f"Configuration): otherwise it sends people to the project's Site URL without a "
+                f"word, and they never come back."
+            )
+        if policy.secret_key is not None:
+            problems += await _secret_key_problems(api)
+    return Report(tuple(problems), tuple(notes))
+
+
+def _settings_problems(policy: SupabasePolicy) -> Iterator[str]:
+    url = urlsplit(policy.auth_url)
+    if url.scheme != "https" and url.hostname not in _LOOPBACK:
+        yield "SUPABASE_URL is not https: passwords would cross the network readable."
+    if is_elevated(policy.publishable_key):
+        yield (
+            "SUPABASE_PUBLISHABLE_KEY holds a secret key. Put the publishable one there, and the "
+            "secret one in SUPABASE_SECRET_KEY if it is needed."
+        )
+    if policy.secret_key is not None and not is_elevated(policy.secret_key):
+        yield "SUPABASE_SECRET_KEY holds no secret key (sb_secret_… or the service_role one)."
+    if policy.forward_address and not policy.forwards:
+        yield (
+            f"Visitors' addresses are not passed on: {HOSTED_FORWARD_HEADER} needs a secret key "
+            f"of the new kind (sb_secret_…) in SUPABASE_SECRET_KEY."
+        )
+
+
+def _settings_notes(policy: SupabasePolicy) -> Iterator[str]:
+    if policy.secret_key is None:
+        yield (
+            "Without SUPABASE_SECRET_KEY nobody can be rechecked at Supabase: refresh tokens end "
+            "after 24 hours, and a ban is not seen before."
+        )
+    if policy.keep_session:
+        yield (
+            "AUTHGATE_SUPABASE_KEEP_SESSION leaves people's sessions at Supabase open, but this "
+            "version does not store them and cannot recheck with them."
+        )
+    if policy.forwards and policy.forward_header == HOSTED_FORWARD_HEADER:
+        yield (
+            "Sign-ins go to Supabase with the secret key, so that visitors' addresses are taken: "
+            "a captcha of the project is not asked for then, and only authgate's limits brake."
+        )
+    if not policy.forwards:
+        yield (
+            "Supabase counts all sign-ins as from one address: 30 at once and 30 a minute. Switch "
+            "address forwarding on if more people come at a time."
+        )
+
+
+def _project_problems(project: Project, policy: SupabasePolicy) -> Iterator[str]:
+    if not project.passwords:
+        yield "The project has e-mail sign-in switched off, so no password works."
+    if project.autoconfirm and project.providers:
+        names = " and ".join(name.capitalize() for name in project.providers)
+        if policy.allow_autoconfirm_social:
+            yield (
+                f"Sign-in with {names} is on although the project does not confirm e-mail "
+                f"addresses: an account there with somebody's unverified address can take over "
+                f"that person's account."
+            )
+        else:
+            yield (
+                f"Sign-in with {names} is refused because the project does not confirm e-mail "
+                f"addresses (mailer_autoconfirm): switch Confirm email on in Supabase."
+            )
+
+
+async def _secret_key_problems(api: SupabaseApi) -> list[str]:
+    reply = await api.admin_user(_NOBODY)
+    if isinstance(reply, Said) and reply.status in (401, 403):
+        return [
+            "Supabase refuses SUPABASE_SECRET_KEY: nobody can be rechecked, and what was granted "
+            "ends when the grace for outages is over."
+        ]
+    return []
+
+
+async def _why_unavailable(api: SupabaseApi, policy: SupabasePolicy) -> str:
+    reply = await api.public("/health")
+    if not isinstance(reply, Said):
+        return f"Supabase does not answer at {policy.auth_url}; nobody can sign in until it does."
+    if reply.status in (401, 403):
+        return "Supabase refuses SUPABASE_PUBLISHABLE_KEY; nobody can sign in."
+    return (
+        f"There is no Supabase Auth at {policy.auth_url}: check SUPABASE_URL, or set "
+        f"AUTHGATE_SUPABASE_AUTH_URL to the root of the Auth API."
+    )
+
+
+def is_elevated(key: str) -> bool:
+    """Is this a key that may do everything? Read off its form; nothing is verified by this."""
+    if not is_legacy(key):
+        return is_new_secret(key)
+    try:
+        _, _, body, _ = compact.split(key)
+        claims = compact.json_object(compact.decode_segment(body))
+    except Refusal:
+        return False
+    return claims.get("role") in ("service_role", "supabase_admin")
