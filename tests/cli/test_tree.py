@@ -149,6 +149,16 @@ def test_serving_imports_nothing_it_does_not_need(operator: Operator) -> None:
     assert set(done.stdout.split()) & heavy == set()
 
 
+def test_a_locale_without_our_characters(operator: Operator) -> None:
+    operator.env |= {"PYTHONIOENCODING": "ascii"}
+    operator.add("zoë@example.com")
+    table = operator.spawn("authgate", "people", "list")
+    assert (table.code, table.err) == (0, "")
+    assert "zo?@example.com" in table.out
+    listed = operator.spawn("authgate", "people", "list", "--json")
+    assert listed.json[0]["email"] == "zoë@example.com"
+
+
 def test_the_ways_to_call_it(operator: Operator) -> None:
     assert operator.spawn("authgate", "--version").out == f"authgate {__version__}\n"
     done = operator.spawn("authgate.server", "--help")

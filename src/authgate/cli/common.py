@@ -117,10 +117,10 @@ def moment(seconds: int | None) -> str:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
+    """One JSON document on standard output; in ASCII, so that any locale and terminal takes it."""
     import json
 
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(value, indent=2))
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> None:

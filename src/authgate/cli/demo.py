@@ -1,7 +1,7 @@
 """`authgate demo`: a server of its own, a person, and the whole flow with a real MCP client.
 
 It touches nothing of this machine: own data folder, own port, own person, all gone at the end. The
-client side (`demo_walk`, with the MCP SDK) is imported while the server starts.
+client side (`demo_walk`, with the MCP SDK) is imported once the server is up.
 """
 
 from __future__ import annotations
