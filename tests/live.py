@@ -69,15 +69,16 @@ def reserved_port() -> socket.socket:
 class LiveServer:
     """One authgate (with its workers) from `start` to `stop`.
 
-    `host` is the name in the public URL: ``127.0.0.1`` or ``localhost``. `env` adds settings,
-    `people` are signed up before `start` returns. The port and the data outlive `kill9` and
-    `restart`, as they would on an operator's machine.
+    `host` is the name in the public URL: ``127.0.0.1`` or ``localhost``, `path` what follows the
+    port (``/tenant/a``). `env` adds settings, `people` are signed up before `start` returns. The
+    port and the data outlive `kill9` and `restart`, as they would on an operator's machine.
     """
 
     def __init__(
         self,
         *,
         host: str = "127.0.0.1",
+        path: str = "",
         env: Mapping[str, str] | None = None,
         people: Sequence[Person] = (ALICE, BOB),
         workers: int = 1,
@@ -88,6 +89,7 @@ class LiveServer:
         self.log_file = self.folder / "server.log"
         self.people = tuple(people)
         self.host = host
+        self.path = path
         self.workers = workers
         self.port = 0
         self._env = dict(env or {})
@@ -99,7 +101,7 @@ class LiveServer:
     @property
     def url(self) -> str:
         """The public URL, which is the issuer."""
-        return f"http://{self.host}:{self.port}"
+        return f"http://{self.host}:{self.port}{self.path}"
 
     @property
     def mcp_url(self) -> str:
@@ -116,10 +118,11 @@ class LiveServer:
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def assert_quiet(self) -> None:
-        """Nothing went wrong that a client may not have seen: no traceback, no error, no warning
-        of an interpreter."""
-        for sign in ("Traceback", "Exception", '"level": "error"', "Warning:"):
+        """Nothing went wrong that a client may not have seen, and no secret was written down."""
+        for sign in ("Traceback", "Exception", '"level": "error"', "Warning:", "eyJ"):
             assert sign not in self.logs(), self.logs()
+        for person in self.people:
+            assert person.password not in self.logs()
 
     # --- its life ----------------------------------------------------------------------------
 
@@ -156,7 +159,7 @@ class LiveServer:
     def stop(self) -> int:
         """End it by SIGTERM; its exit code, or what the kill gave if it did not obey in time."""
         process = self._running()
-        self._signal(signal.SIGTERM)
+        self.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOPS_WITHIN)
         return self._bury()
@@ -172,9 +175,16 @@ class LiveServer:
         self._launch()
         return self
 
-    def terminate(self) -> None:
-        """Ask it to end and do not wait; `wait` does."""
-        self._signal(signal.SIGTERM)
+    def terminate(self, *, everyone: bool = False) -> None:
+        """Ask it to end and do not wait; `wait` does.
+
+        The process that was started is asked, as `kill` and container runtimes do; with `everyone`
+        its workers are too, as systemd and a terminal do.
+        """
+        if everyone:
+            self._signal(signal.SIGTERM)
+        else:
+            self._running().terminate()
 
     def wait(self, seconds: float) -> int:
         """Its exit code, once it ended by itself; `subprocess.TimeoutExpired` if it does not."""
@@ -258,7 +268,7 @@ class LiveServer:
             with contextlib.closing(
                 http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
             ) as connection:
-                connection.request("GET", "/.well-known/oauth-authorization-server")
+                connection.request("GET", "/.well-known/oauth-authorization-server" + self.path)
                 answer = connection.getresponse()
                 return json.loads(answer.read())["issuer"] if answer.status == 200 else None
         except (OSError, http.client.HTTPException):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.by_hand import Hands
-from tests.live import LiveServer, attach_logs
+from tests.live import ALICE, LiveServer, attach_logs
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,15 @@ def server() -> Iterator[LiveServer]:
 def hasty() -> Iterator[LiveServer]:
     """One whose access tokens live two seconds, so that clients must refresh."""
     with LiveServer(env={"AUTHGATE_ACCESS_TOKEN_TTL": "2"}) as running:
+        yield running
+        running.assert_quiet()
+
+
+@pytest.fixture(scope="session", params=["by-name", "under-a-path"])
+def elsewhere(request: pytest.FixtureRequest) -> Iterator[LiveServer]:
+    """One called `localhost`, as a newcomer's is, and one whose issuer has a path."""
+    place = {"host": "localhost"} if request.param == "by-name" else {"path": "/tenant/a"}
+    with LiveServer(**place, people=(ALICE,)) as running:
         yield running
         running.assert_quiet()
 

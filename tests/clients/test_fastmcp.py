@@ -97,3 +97,8 @@ async def test_a_removed_client_registers_itself_again(server: LiveServer, desk:
         again = await whoami(client)
     assert again["display"] == ALICE.email
     assert again["client_id"] != removed
+
+
+async def test_wherever_the_server_is_it_is_found(elsewhere: LiveServer, desk: Desk) -> None:
+    async with desk.client(elsewhere) as client:
+        assert (await whoami(client))["display"] == ALICE.email

@@ -149,3 +149,9 @@ async def test_a_person_who_denies_ends_the_flow(server: LiveServer) -> None:
         async with application.connected("auto"):
             pass
     assert application.token is None
+
+
+@every_mode
+async def test_wherever_the_server_is_it_is_found(elsewhere: LiveServer, mode: str) -> None:
+    async with Application(elsewhere).connected(mode) as client:
+        assert await whoami(client) == ALICE.email

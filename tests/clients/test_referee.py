@@ -20,6 +20,15 @@ CHAPTERS = ("discovery", "none", "client_secret_basic", "client_secret_post", "e
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_referee_finds_no_foul(chapter: str, server: LiveServer) -> None:
+    judge(chapter, server)
+
+
+@pytest.mark.parametrize("chapter", ["discovery", "none"])
+def test_nor_wherever_else_the_server_is(chapter: str, elsewhere: LiveServer) -> None:
+    judge(chapter, elsewhere)
+
+
+def judge(chapter: str, server: LiveServer) -> None:
     done = subprocess.run(
         [node_binary(), NODE_FOLDER / "referee.mjs", chapter, server.url, server.mcp_url],
         env=node_person(ALICE),

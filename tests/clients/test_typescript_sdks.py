@@ -89,3 +89,9 @@ def test_a_removed_client_registers_itself_again(
     after = client.say("kept")
     assert after["registrations"] == 2
     assert after["client_id"] != before["client_id"]
+
+
+@every_sdk
+def test_wherever_the_server_is_it_is_found(sdk: str, elsewhere: LiveServer) -> None:
+    with started(sdk, elsewhere) as client:
+        assert client.say("whoami")["display"] == ALICE.email
