@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -13,12 +14,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 from authgate.store import migrations, schema
 from authgate.store.contract import StoreTooNew, StoreUnavailable
 from authgate.store.sqlite import SqliteStore
-from authgate.store.sqlite_file import make_file, prepare
+from authgate.store.sqlite_file import connect, make_file, migrate, prepare
 from authgate.store.sqlite_writer import WriterPolicy
 from tests.store.conftest import ROOT, StartChild, heard, tell
 
@@ -32,31 +33,37 @@ def test_head_is_the_last_revision() -> None:
     assert migrations.HEAD in migrations.known_revisions()
 
 
+def _migrated(path: Path) -> Path:
+    """A database that Alembic made from nothing."""
+    make_file(path)
+    with closing(connect(path, 1)) as db:
+        migrate(db)
+    return path
+
+
 def test_the_revisions_make_the_schema(path: Path) -> None:
-    prepare(path, 1)
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine(f"sqlite:///{_migrated(path)}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
 
 
-def _tables(path: str) -> set[tuple[str, str]]:
-    """Name and text of everything made, whatever the order of a table's parts."""
+def _tables(path: Path) -> set[tuple[str, str]]:
+    """Name and text of everything made."""
     with closing(sqlite3.connect(path)) as db:
-        made = db.execute(
-            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
-        ).fetchall()
+        made = db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {(name, " ".join(sql.split())) for name, sql in made}
 
 
-def test_the_revisions_make_the_very_tables(path: Path, tmp_path: Path) -> None:
-    """STRICT, WITHOUT ROWID, keys and indexes, which a comparison of metadata does not see."""
+def test_a_first_start_makes_what_the_revisions_make(path: Path, tmp_path: Path) -> None:
+    """STRICT, WITHOUT ROWID, keys and indexes too, which a comparison of metadata does not see."""
     prepare(path, 1)
-    direct = create_engine(f"sqlite:///{tmp_path}/direct.db")
-    schema.metadata.create_all(direct)
-    direct.dispose()
-    assert _tables(str(path)) == _tables(f"{tmp_path}/direct.db")
+    other = _migrated(tmp_path / "migrated.db")
+    assert _tables(path) == _tables(other)
+    for made in (path, other):
+        with closing(sqlite3.connect(made)) as db:
+            assert db.execute("SELECT * FROM alembic_version").fetchall() == [(migrations.HEAD,)]
 
 
 def test_everything_is_explained() -> None:
@@ -96,18 +103,34 @@ async def test_a_newer_database_is_refused_and_left_alone(path: Path) -> None:
 
 
 def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(connection: object) -> None:
-        real(connection)  # type: ignore[arg-type]
+    def broken(connection: Connection) -> None:
+        real(connection)
         raise RuntimeError("planted fault")
 
     real = migrations.upgrade
     monkeypatch.setattr(migrations, "upgrade", broken)
     with pytest.raises(RuntimeError, match="planted"):
-        prepare(path, 1)
-    assert _tables(str(path)) == set()
+        _migrated(path)
+    assert _tables(path) == set()
     monkeypatch.undo()
-    prepare(path, 1)
-    assert _tables(str(path))
+    assert _tables(_migrated(path))
+
+
+def test_two_migrations_at_once(path: Path) -> None:
+    make_file(path)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(_migrated, [path, path]))
+    assert _tables(path)
+
+
+def test_a_database_of_somebody_else_is_left_alone(path: Path) -> None:
+    make_file(path)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE clients (theirs)")
+    before = _tables(path)
+    with pytest.raises(sqlite3.OperationalError, match="clients already exists"):
+        prepare(path, 1)
+    assert _tables(path) == before
 
 
 async def test_a_first_start_that_cannot_write_is_tried_again(
@@ -127,8 +150,10 @@ async def test_a_first_start_that_cannot_write_is_tried_again(
     await store.close()
 
 
-def test_an_ordinary_start_imports_neither_sqlalchemy_nor_alembic(path: Path) -> None:
-    prepare(path, 1)
+@pytest.mark.parametrize("first", [True, False])
+def test_no_start_imports_sqlalchemy_or_alembic(path: Path, first: bool) -> None:
+    if not first:
+        prepare(path, 1)
     start = (
         "import asyncio, sys; from authgate.store.sqlite import SqliteStore;"
         f"s = SqliteStore({str(path)!r}); asyncio.run(s.open());"

@@ -198,6 +198,9 @@ INSERT_FIRST_SIGNING_KEY = (
     "anon_5, ? AS anon_6, ? AS anon_7 WHERE NOT (EXISTS (SELECT 1 FROM signing_keys))"
 )
 
+# revision
+INSERT_REVISION = "INSERT INTO alembic_version (version_num) VALUES (?)"
+
 # at, event, outcome, actor, client_id, address, detail
 INSERT_AUDIT_EVENT = (
     "INSERT INTO audit_events (at, event, outcome, actor, client_id, address, detail) VALUES (?, "
@@ -436,3 +439,80 @@ SWEEP_UNUSED_CLIENTS = (
     "AND (clients.client_id NOT IN (SELECT codes.client_id FROM codes WHERE codes.redeemed_at IS "
     "NULL AND codes.expires_at > :now)) LIMIT :batch OFFSET 0) RETURNING client_id"
 )
+
+# what makes an empty file a store; an empty line between two statements
+SCHEMA = """
+CREATE TABLE alembic_version ( version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc
+PRIMARY KEY (version_num) )
+
+CREATE TABLE accounts ( sub TEXT NOT NULL, email TEXT NOT NULL, email_key TEXT NOT NULL,
+password_hash TEXT NOT NULL, created_at INTEGER NOT NULL, disabled_at INTEGER, PRIMARY KEY (sub) )
+STRICT
+
+CREATE UNIQUE INDEX accounts_by_email ON accounts (email_key)
+
+CREATE TABLE audit_events ( id INTEGER NOT NULL, at INTEGER NOT NULL, event TEXT NOT NULL, outcome
+TEXT NOT NULL, actor TEXT, client_id TEXT, address TEXT, detail TEXT NOT NULL, PRIMARY KEY (id) )
+STRICT
+
+CREATE TABLE authorization_requests ( request_digest TEXT NOT NULL, kind TEXT NOT NULL, client_id
+TEXT NOT NULL, redirect_uri TEXT NOT NULL, state TEXT, code_challenge TEXT NOT NULL, scopes TEXT NOT
+NULL, resource TEXT NOT NULL, prompt TEXT NOT NULL, cross_site INTEGER NOT NULL, browser_digest
+TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, answered_at INTEGER, PRIMARY KEY
+(request_digest) ) STRICT
+
+CREATE INDEX authorization_requests_by_end ON authorization_requests (expires_at)
+
+CREATE TABLE clients ( client_id TEXT NOT NULL, redirect_uris TEXT NOT NULL, auth_method TEXT NOT
+NULL, grant_types TEXT NOT NULL, response_types TEXT NOT NULL, scopes TEXT NOT NULL,
+application_type TEXT NOT NULL, name TEXT, metadata TEXT NOT NULL, issued_at INTEGER NOT NULL,
+secret_digest TEXT, self_registered INTEGER NOT NULL, last_used_at INTEGER, PRIMARY KEY (client_id)
+) STRICT
+
+CREATE INDEX clients_by_use ON clients (last_used_at, issued_at)
+
+CREATE TABLE codes ( code_digest TEXT NOT NULL, grant_id TEXT NOT NULL, client_id TEXT NOT NULL,
+redirect_uri TEXT NOT NULL, code_challenge TEXT NOT NULL, scopes TEXT NOT NULL, resource TEXT NOT
+NULL, sub TEXT NOT NULL, directory TEXT NOT NULL, display TEXT NOT NULL, methods TEXT NOT NULL,
+assurance INTEGER NOT NULL, authenticated_at INTEGER NOT NULL, issued_at INTEGER NOT NULL,
+expires_at INTEGER NOT NULL, failures INTEGER NOT NULL, redeemed_at INTEGER, PRIMARY KEY
+(code_digest) ) STRICT
+
+CREATE INDEX codes_by_end ON codes (redeemed_at, expires_at)
+
+CREATE TABLE consents ( sub TEXT NOT NULL, client_id TEXT NOT NULL, redirect_host TEXT NOT NULL,
+resource TEXT NOT NULL, scopes TEXT NOT NULL, granted_at INTEGER NOT NULL, PRIMARY KEY (sub,
+client_id, redirect_host, resource) ) WITHOUT ROWID, STRICT
+
+CREATE INDEX consents_by_client ON consents (client_id)
+
+CREATE TABLE grants ( grant_id TEXT NOT NULL, client_id TEXT NOT NULL, sub TEXT NOT NULL, directory
+TEXT NOT NULL, display TEXT NOT NULL, methods TEXT NOT NULL, assurance INTEGER NOT NULL, scopes TEXT
+NOT NULL, resource TEXT NOT NULL, authenticated_at INTEGER NOT NULL, created_at INTEGER NOT NULL,
+last_used_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, revoked_at INTEGER, revoked_reason TEXT,
+PRIMARY KEY (grant_id) ) STRICT
+
+CREATE INDEX grants_by_client ON grants (client_id, created_at)
+
+CREATE INDEX grants_by_end ON grants (revoked_at, expires_at)
+
+CREATE INDEX grants_by_sub ON grants (sub, created_at)
+
+CREATE TABLE refresh_tokens ( token_digest TEXT NOT NULL, grant_id TEXT NOT NULL, issued_at INTEGER
+NOT NULL, expires_at INTEGER NOT NULL, superseded_at INTEGER, successor_digest TEXT, PRIMARY KEY
+(token_digest) ) STRICT
+
+CREATE INDEX refresh_tokens_by_grant ON refresh_tokens (grant_id)
+
+CREATE TABLE sessions ( session_digest TEXT NOT NULL, sub TEXT NOT NULL, directory TEXT NOT NULL,
+display TEXT NOT NULL, methods TEXT NOT NULL, assurance INTEGER NOT NULL, created_at INTEGER NOT
+NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (session_digest) ) STRICT
+
+CREATE INDEX sessions_by_end ON sessions (expires_at)
+
+CREATE INDEX sessions_by_sub ON sessions (sub)
+
+CREATE TABLE signing_keys ( kid TEXT NOT NULL, algorithm TEXT NOT NULL, public_jwk TEXT NOT NULL,
+sealed_private TEXT NOT NULL, created_at INTEGER NOT NULL, signs_from INTEGER NOT NULL, retires_at
+INTEGER, PRIMARY KEY (kid) ) STRICT
+"""

@@ -264,6 +264,7 @@ _INSERT: dict[str, ClauseElement] = {
             ~exists(select(literal_column("1")).select_from(signing_keys))
         ),
     ),
+    "insert_revision": _version.insert().values(version_num=_P("revision")),
     "insert_audit_event": _row(audit_events, "id"),
 }
 

@@ -43,9 +43,9 @@ async def test_live_ones_only_if_asked(store: Store) -> None:
     await store.end_grant("grant-revoked", "revoked", NOW, audit())
     for by in ({"sub": "ag_alice"}, {"client_id": "client-1"}):
         assert len(await store.grants(**by)) == 3  # type: ignore[arg-type]
-        at_the_end = await store.grants(**by, live_at=NOW + 10)  # type: ignore[arg-type]
+        at_the_end = await store.grants(**by, live_at=NOW + 10)
         assert names(at_the_end) == ["live"]
-        before = await store.grants(**by, live_at=NOW + 9)  # type: ignore[arg-type]
+        before = await store.grants(**by, live_at=NOW + 9)
         assert sorted(names(before)) == ["expired", "live"]
 
 
