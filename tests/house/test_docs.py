@@ -12,9 +12,10 @@ import typer
 from authgate.app import build
 from authgate.cli.tree import tree
 from authgate.protocol.faces import FACES
+from authgate.protocol.reasons import Reason
 from authgate.settings import Settings, environment_names
 from authgate.store.schema import metadata
-from tests.house.reading import DOCS, ROOT, all_docs, first_cells, pages
+from tests.house.reading import DOCS, ROOT, SOURCE, all_docs, first_cells, pages, python_files
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 SETTINGS = sorted(environment_names())
@@ -157,6 +158,17 @@ def test_no_error_code_is_documented_that_does_not_exist() -> None:
     cells = [row.split("|")[1] for row in rows if row.startswith("| `")]
     shown = {code for cell in cells for code in re.findall(r"`([a-z_]+)`", cell)}
     assert shown == set(CODES)
+
+
+# Reasons whose steps are built later; whoever raises one takes it out here.
+LATER = {Reason.FACTOR_WRONG, Reason.TOKEN_TYPE_UNSUPPORTED}
+
+
+def test_every_reason_is_raised_somewhere() -> None:
+    table = {SOURCE / "protocol" / name for name in ("reasons.py", "faces.py")}
+    said = "\n".join(path.read_text() for path in python_files(SOURCE) if path not in table)
+    unused = {reason for reason in Reason if f"Reason.{reason.name}" not in said}
+    assert unused == LATER
 
 
 @pytest.mark.parametrize("name", sorted(metadata.tables))

@@ -78,6 +78,12 @@ def test_what_is_not_text_is_refused_before_any_database_sees_it(bad: str) -> No
         assert caught.value.sentence.isprintable()
 
 
+@clause("RFC 6749", "appendix B")
+def test_every_language_is_text() -> None:
+    for value in ("pässword", "書籍", "\U0001f642", "\ue000", "\uffff", "a\nb"):
+        assert read([("client_secret", value)]).get("client_secret") == value
+
+
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=12))
 @clause("RFC 6749", "3.1")
 def test_any_pairs_are_read_or_clearly_refused(pairs: list[tuple[str, str]]) -> None:

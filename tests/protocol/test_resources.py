@@ -147,3 +147,11 @@ def test_no_spelling_fails_and_none_names_two_hosts(asked: str) -> None:
     assert "@" not in plain.split("/")[2]
     assert plain.startswith(("https://", "http://"))
     assert choose((asked,), (asked, RESOURCE)) == asked
+
+
+@clause("RFC 8707", "2")
+def test_an_identifier_may_be_long_but_not_endless() -> None:
+    longest = RESOURCE + "?" + "a" * (MAX_LENGTH - len(RESOURCE) - 1)
+    assert len(longest) == MAX_LENGTH
+    assert canonical(longest) == RESOURCE
+    assert canonical(longest + "a") is None

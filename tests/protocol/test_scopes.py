@@ -47,6 +47,11 @@ def test_characters_outside_the_grammar_are_invalid_scope(value: str) -> None:
     assert caught.value.code == "invalid_scope"
 
 
+@clause("RFC 6749", "3.3")
+def test_a_list_may_be_long_but_not_endless() -> None:
+    assert parse("x" * MAX_LENGTH) == ("x" * MAX_LENGTH,)
+
+
 @pytest.mark.parametrize(
     ("asked", "granted"),
     [
