@@ -1,9 +1,10 @@
 """Compiles `statements` to the text an engine runs, and keeps that text as a module.
 
 Importing SQLAlchemy costs 0.2 s and 27 MiB, a third of what a start may take, and would give the
-same strings every time; Alembic 0.1 s and 11 MiB more for an empty file. So the strings are kept: `python -m authgate.store.compile` writes
-`sqlite_sql.py`, and a test fails when that file is not what the expressions compile to. Never
-imported by a running server. Neighbours: `statements` above, the engines' `*_sql` modules below.
+same strings every time; Alembic would add 0.1 s and 11 MiB to make an empty file a store. So the
+strings are kept: `python -m authgate.store.compile` writes `sqlite_sql.py`, and tests fail when it
+is not what the expressions compile to, or not what the migrations make. Never imported by a running
+server. Neighbours: `schema` and `statements` above, the engines' `*_sql` modules below.
 """
 
 from __future__ import annotations

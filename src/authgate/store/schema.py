@@ -7,8 +7,8 @@ JSON text. `directory` to `assurance` repeat a `Person` in every row that speaks
 it costs a few bytes and saves the guard a join.
 
 An index is listed with the statement it is there for; a test asks SQLite for the plan of every
-statement and fails when one scans a table that grows. Nobody imports this at run time: `compile`
-turns `statements` into the text the engines run, `migrations` makes the tables.
+statement and fails when one scans a table that grows. No running server imports this: `compile`
+turns it and `statements` into text, `migrations` is its history.
 """
 
 from __future__ import annotations
