@@ -302,6 +302,14 @@ def test_claude_ai_invents_the_endpoints_when_discovery_failed(hands: Hands) -> 
     assert hands.whoami(tokens.json()["access_token"])["display"] == ALICE.email
 
 
+@pytest.mark.parametrize("name", [METADATA, OIDC, RESOURCE])
+def test_every_place_a_client_may_look_answers(hands: Hands, name: str) -> None:
+    """Root, path inserted, path appended: for the issuer and for the MCP URL taken for one."""
+    documents = [hands.http.get(place) for place in (name, name + "/mcp", "/mcp" + name)]
+    assert [document.status_code for document in documents] == [200, 200, 200]
+    assert documents[0].json() == documents[1].json() == documents[2].json()
+
+
 def test_claude_ai_hops_on_to_its_app_after_the_callback(hands: Hands) -> None:
     """Chromium applies `form-action` to every later hop, `claude://` too: no page has one."""
     client = hands.registered(redirect_uris=["https://claude.ai/api/mcp/auth_callback"])
