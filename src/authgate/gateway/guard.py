@@ -7,6 +7,7 @@ handling; RFC 6750 section 3).
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
@@ -67,6 +68,9 @@ class Guard:
         grant = await self.store.grant(claims.grant_id)
         if grant is None or grant.revoked_at is not None:
             raise Refusal(Reason.TOKEN_ENDED)
+        # Always so in a token of ours. Whoever signs with a key that leaked cannot choose a person.
+        if (grant.person.sub, grant.client_id) != (claims.sub, claims.client_id):
+            raise Refusal(Reason.TOKEN_MALFORMED)
         if not self.origins.allows(request.header(b"origin")):
             raise Refusal(Reason.ORIGIN_REFUSED)
         tokens.check_scope(claims.scopes, self.scopes)
@@ -120,6 +124,13 @@ class Guarded:
             log.trouble("store.unavailable", scope, trouble)
             outage = Refusal(Reason.STORE_UNAVAILABLE, retry_after=5)
             await self._guard.answer(outage).send(send)
+            return
+        except Exception as trouble:  # the last line, as in web.endpoint
+            request_id = secrets.token_hex(8)
+            log.fault("request.failed", scope, trouble, request_id)
+            answer = self._guard.answer(Refusal(Reason.INTERNAL))
+            answer.headers.append((b"x-request-id", request_id.encode()))
+            await answer.send(send)
             return
         inner = dict(scope)
         inner["authgate.caller"] = caller

@@ -1,7 +1,8 @@
 """Structured log lines on standard error: JSON for machines, colour for a terminal.
 
 Lines carry reasons, routes and identifiers. Nothing that a caller sent is logged verbatim, so there
-is nothing to redact at any level, DEBUG included.
+is nothing to redact at any level, DEBUG included; a path is cut short and made printable, or it
+could end a line, or speak to the operator's terminal in its own escape sequences.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from authgate.protocol.errors import Refusal
+from authgate.protocol.errors import Refusal, printable
 
 _log: Any = structlog.get_logger("authgate")
 
@@ -68,13 +69,13 @@ def refused(scope: Mapping[str, Any], refusal: Refusal) -> None:
         reason=refusal.reason.value,
         code=refusal.code,
         method=scope.get("method"),
-        path=scope.get("path"),
+        path=_path(scope),
     )
 
 
 def trouble(event: str, scope: Mapping[str, Any], caught: BaseException) -> None:
     """Trouble of ours that a caller was told to retry."""
-    _log.error(event, path=scope.get("path"), error=type(caught).__name__, detail=str(caught))
+    _log.error(event, path=_path(scope), error=type(caught).__name__, detail=str(caught))
 
 
 def fault(event: str, scope: Mapping[str, Any], caught: BaseException, request_id: str) -> None:
@@ -87,8 +88,12 @@ def fault(event: str, scope: Mapping[str, Any], caught: BaseException, request_i
         traceback = traceback.tb_next
     _log.error(
         event,
-        path=scope.get("path"),
+        path=_path(scope),
         error=type(caught).__name__,
         at=" < ".join(reversed(frames)),
         request_id=request_id,
     )
+
+
+def _path(scope: Mapping[str, Any]) -> str:
+    return printable(str(scope.get("path")))

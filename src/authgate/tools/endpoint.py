@@ -73,6 +73,8 @@ class ToolsEndpoint:
             raise Refusal(Reason.ORIGIN_REFUSED)
         document = request.json()
         if isinstance(document, dict) and "jsonrpc" in document:
+            if not _is_call(document):
+                raise Refusal(Reason.REQUEST_MALFORMED, why="that is no JSON-RPC 2.0 request")
             return self._answer_mcp
         return self._plain
 
@@ -94,6 +96,19 @@ def _server(parts: Parts) -> Any:
     from authgate.tools import mcp  # the SDK: half a second, so not before an MCP client comes
 
     return mcp.server(parts)
+
+
+def _is_call(document: dict[str, object]) -> bool:
+    """Is this shaped like a request or notification of JSON-RPC 2.0 (sections 4 and 4.2)?
+
+    Judged before the SDK does: it answers a wrong shape with pydantic's text, which repeats what
+    was sent, and that may be a password. Nobody is ever asked anything here, so nothing else comes.
+    """
+    return (
+        document["jsonrpc"] == "2.0"
+        and isinstance(document.get("method"), str)
+        and isinstance(document.get("params"), dict | None)
+    )
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -7,7 +7,7 @@ throttle. Documents never depend on them at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from authgate.web.request import Scope
 
@@ -50,4 +50,6 @@ def _is_in(text: str, trusted: Sequence[Network]) -> bool:
     if not _is_address(text):
         return False
     address = ip_address(text)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # how a socket for both families names an IPv4 peer
     return any(address in network for network in trusted)
