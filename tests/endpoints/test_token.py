@@ -11,6 +11,8 @@ from urllib.parse import quote_plus
 import pytest
 
 from authgate import app as application
+from authgate.directories.contract import Gone
+from authgate.directories.embedded import EmbeddedDirectory
 from authgate.directories.people import disable_person
 from tests.clauses import clause
 from tests.endpoints.conftest import OpenGate
@@ -351,3 +353,19 @@ async def test_form_and_cors(gate: Gate) -> None:
     assert preflight.status_code == 204
     assert preflight.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in preflight.headers
+
+
+async def test_a_code_of_somebody_disabled_meanwhile_buys_nothing(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The consent may be committed a moment after the person was disabled, and outlive it."""
+    client, pkce = await gate.register(), Pkce()
+    code = await gate.code(client, pkce)
+    sub = (await gate.core.store.accounts())[0].sub
+
+    async def gone(_self: Any, asked: str) -> Gone:
+        assert asked == sub
+        return Gone()
+
+    monkeypatch.setattr(EmbeddedDirectory, "recheck", gone)
+    assert (await gate.exchange(client, code, pkce)).json()["error"] == "invalid_grant"

@@ -15,7 +15,7 @@ from authgate.protocol.records import (
     Person,
     Session,
 )
-from authgate.security.digests import digest, new_identifier, new_secret
+from authgate.security.digests import digest, new_ordered_identifier, new_secret
 from authgate.steps.parts import Parts, audited
 
 
@@ -97,7 +97,7 @@ async def approve(
     now, value = parts.clock(), new_secret()
     code = Code(
         code_digest=digest(value),
-        grant_id=new_identifier("grant_"),
+        grant_id=new_ordered_identifier("grant_", now),
         client_id=request.client_id,
         redirect_uri=request.redirect_uri,
         code_challenge=request.code_challenge,

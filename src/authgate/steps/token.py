@@ -59,6 +59,9 @@ async def _redeem(
         if refusal.reason is Reason.PKCE_FAILED:
             await parts.store.count_code_failure(code_digest, policy.verifier_attempts)
         raise
+    if isinstance(await parts.passwords.recheck(code.person.sub), Gone):
+        # Disabled between the consent and now: the code may be younger than that decision.
+        raise Refusal(Reason.GRANT_ENDED)
     grant = _new_grant(parts, code, client, now)
     value, refresh = _first_refresh_token(parts, grant, client, now)
     outcome = await parts.store.redeem_code(
