@@ -31,6 +31,7 @@ KNOWN = Consent(PERSON.sub, "client_app", "app.example.net", RESOURCE, ("mcp:use
         (a_request(prompt=("login",)), a_session(created_at=NOW - 1), KNOWN, Step.SIGN_IN),
         (a_request(prompt=("login",)), a_session(created_at=NOW), KNOWN, Step.APPROVE),
         (a_request(prompt=("select_account",)), a_session(created_at=NOW - 1), KNOWN, Step.SIGN_IN),
+        (a_request(prompt=("select_account",)), a_session(created_at=NOW), KNOWN, Step.APPROVE),
         (a_request(prompt=("select_account",)), a_session(created_at=NOW + 3), None, Step.CONSENT),
         (a_request(prompt=("login", "consent")), a_session(created_at=NOW), KNOWN, Step.CONSENT),
         (a_request(prompt=("create", "x")), a_session(created_at=NOW - 9), KNOWN, Step.APPROVE),
