@@ -11,6 +11,7 @@ from authgate.directories import people
 from authgate.directories.contract import Directory
 from authgate.directories.embedded import EmbeddedDirectory
 from authgate.store.sqlite import SqliteStore
+from tests.directories.contract.supabase_cases import REAL, real_supabase, supabase
 from tests.directories.counting import CountingPasswords
 from tests.security.making import NOW, opened_store
 
@@ -62,4 +63,7 @@ async def embedded(folder: Path) -> AsyncIterator[DirectoryCase]:
 
 CASES: dict[str, Callable[[Path], AbstractAsyncContextManager[DirectoryCase]]] = {
     "embedded": embedded,
+    "supabase": supabase,
 }
+if all(REAL.values()):
+    CASES["supabase-real"] = real_supabase

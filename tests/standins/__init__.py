@@ -1,0 +1,1 @@
+"""Servers of others, played for the tests. Never imported by the product."""
