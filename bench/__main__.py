@@ -19,7 +19,7 @@ from rich.console import Console
 from bench import machine
 from bench.parts import packages
 from bench.report import Report, show
-from bench.rounds import FULL, QUICK, Plan, Rounds, Series
+from bench.rounds import FULL, QUICK, Plan, Rounds
 from bench.servers import LOAD_CORE, SERVER_CORE, pin, spawn
 from bench.start import measure_starts
 from bench.targets import CEILING, SDK, authgate, peer
@@ -62,12 +62,12 @@ def run(plan: Plan) -> Report:
     guard = _child("bench.guard", str(plan.rounds))
     pieces = _child("bench.pieces")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        series = runner.run(_under_load(plan, say))
+        rounds = runner.run(_under_load(plan, say))
     say("done")
-    return Report(found, series, guard, pieces, starts, parts, imported)
+    return Report(found, rounds.series(), rounds.held, guard, pieces, starts, parts, imported)
 
 
-async def _under_load(plan: Plan, say: Callable[[str], None]) -> list[Series]:
+async def _under_load(plan: Plan, say: Callable[[str], None]) -> Rounds:
     rounds = Rounds(plan, say)
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="authgate-bench-"))
@@ -82,7 +82,7 @@ async def _under_load(plan: Plan, say: Callable[[str], None]) -> list[Series]:
         guarded.name = GUARDED
         unguarded = stack.enter_context(peer("example", UNGUARDED))
         await rounds.tool_calls(guarded, unguarded)
-    return rounds.series()
+    return rounds
 
 
 def _child(module: str, *arguments: str) -> Any:

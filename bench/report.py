@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from bench.rounds import Series
+from bench.rounds import Held, Series
 from bench.start import Start
 from bench.targets import AUTHGATE, SDK
 
@@ -20,6 +20,7 @@ class Report:
 
     machine: dict[str, str]
     series: list[Series]
+    held: list[Held]
     guard: dict[str, float]
     pieces: list[tuple[str, float]]
     starts: dict[str, Start]
@@ -30,6 +31,7 @@ class Report:
         return {
             "machine": self.machine,
             "load": [series.as_json() for series in self.series],
+            "memory_after_load": [asdict(held) for held in self.held],
             "guard": self.guard,
             "pieces": [{"piece": name, "us": spent} for name, spent in self.pieces],
             "starts": {name: asdict(start) for name, start in self.starts.items()},
@@ -144,6 +146,9 @@ def _show_small(report: Report, console: Console) -> None:
     starts = _table("Cold start and memory at rest", "", "s to the answer", "MiB")
     for name, start in report.starts.items():
         starts.add_row(STARTS[name], f"{start.seconds:.2f}", f"{start.mib:.0f}")
+    held = _table("Memory after the load", "", "requests", "MiB")
+    for one in report.held:
+        held.add_row(one.server, f"{one.requests:,}", f"{one.mib:.0f}")
     parts = _table("What each part of a start costs, in order", "", "ms", "MiB")
     for name, ms, mib in report.parts:
         parts.add_row(name, f"{ms:.0f}", f"{mib:.1f}")
@@ -153,7 +158,7 @@ def _show_small(report: Report, console: Console) -> None:
     judged = _table("Aims", "", "aim", "found", "")
     for aim in aims(report):
         judged.add_row(aim.what, aim.aim, aim.found, "reached" if aim.reached else "missed")
-    for table in (guard, pieces, starts, parts, packages, judged):
+    for table in (guard, pieces, starts, held, parts, packages, judged):
         console.print(table)
 
 

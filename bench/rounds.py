@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, fields
 from itertools import repeat
@@ -82,6 +83,15 @@ class Series:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a server's memory was (MiB) after so many measured requests."""
+
+    server: str
+    requests: int
+    mib: float
+
+
 class Rounds:
     """Collects the series of all measurements."""
 
@@ -89,6 +99,8 @@ class Rounds:
         self._plan = plan
         self._say = say
         self._found: dict[tuple[str, int, str], list[Figures]] = {}
+        self._requests: Counter[str] = Counter()
+        self.held: list[Held] = []
 
     def series(self) -> list[Series]:
         """Everything measured so far, in the order of measuring."""
@@ -104,6 +116,8 @@ class Rounds:
                 for connections in self._plan.connections:
                     for target in _turned(targets, number):
                         await self._measure(name, prepare, connections, target)
+        for target in targets:
+            self.held.append(Held(target.name, self._requests[target.name], target.server.rss()))
 
     async def tool_calls(self, guarded: Target, unguarded: Target) -> None:
         """One small tool call with and without the guard in front."""
@@ -133,6 +147,7 @@ class Rounds:
         done = await load(
             target.port, work, seconds=self._plan.seconds, server_cpu=target.server.cpu
         )
+        self._requests[target.name] += done.requests
         if keep:
             self._found.setdefault((name, connections, target.name), []).append(Figures.of(done))
 
