@@ -354,8 +354,9 @@ def test_strings_match_and_so_does_another_loopback_port(
 @clause("RFC 9700", "2.1")
 def test_nothing_matches_where_nothing_is_registered_or_the_string_is_endless() -> None:
     assert not matches("https://app.example/cb", ())
-    long = "http://localhost/" + "a" * MAX_LENGTH
-    assert not matches(long, (long,))
+    longest = "http://localhost/" + "a" * (MAX_LENGTH - 17)
+    assert matches(longest, (longest,))
+    assert not matches(longest + "a", (longest + "a",))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlsplit
 
+from authgate.directories.contract import Recheck
 from authgate.directories.embedded import EmbeddedDirectory
 from authgate.directories.passwords import Passwords
 from authgate.directories.people import add_person
@@ -195,6 +196,22 @@ class World:
         assert grant is not None
         assert (grant.revoked_at is None) is (grant.revoked_reason is None)
         return grant.revoked_reason
+
+
+class _Elsewhere:
+    """A directory far away: what it says of everybody is what the test wants."""
+
+    def __init__(self, word: Recheck) -> None:
+        self._word = word
+
+    async def recheck(self, sub: str) -> Recheck:
+        return self._word
+
+
+def with_directory(world: World, word: Recheck) -> None:
+    """From here on, `word` is what the directory says of everybody."""
+    directory: Any = _Elsewhere(word)
+    world.parts = replace(world.parts, passwords=directory)
 
 
 def query_of(url: str) -> dict[str, str]:

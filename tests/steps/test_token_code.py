@@ -6,12 +6,13 @@ import asyncio
 
 import pytest
 
+from authgate.directories.contract import Gone, Unavailable
 from authgate.protocol.digests import digest
 from authgate.protocol.errors import Reason, Refusal
 from authgate.steps.token import token
 from tests.clauses import clause
 from tests.protocol.making import OTHER_RESOURCE, RESOURCE, refused
-from tests.steps.making import Flow, World
+from tests.steps.making import Flow, World, with_directory
 
 WRONG = "w" * 43
 
@@ -230,6 +231,26 @@ async def test_a_person_who_is_disabled_takes_the_unspent_code_along(world: Worl
     )
     with refused(Reason.CODE_EXPIRED):
         await world.exchange(flow)
+
+
+@clause("ASVS", "7.4.2")
+async def test_a_person_who_left_a_directory_elsewhere_gets_no_first_token(world: World) -> None:
+    flow = await world.flow()
+    with_directory(world, Gone())
+    with refused(Reason.GRANT_ENDED):
+        await world.exchange(flow)
+    with_directory(world, Unavailable())
+    assert await world.exchange(flow)
+
+
+@clause("OAuth 2.1", "4.1.3")
+async def test_a_replay_ends_the_grant_even_if_the_person_left(world: World) -> None:
+    flow = await world.flow()
+    answer = await world.exchange(flow)
+    with_directory(world, Gone())
+    with refused(Reason.CODE_REPLAYED):
+        await world.exchange(flow)
+    assert await world.revoked_reason(answer["access_token"]) == "code_replayed"
 
 
 @clause("RFC 6749", "5.2")

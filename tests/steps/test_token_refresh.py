@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from authgate.directories.contract import Gone, Recheck, Unavailable
+from authgate.directories.contract import Gone, Unavailable
 from authgate.protocol.digests import digest
 from authgate.protocol.errors import Reason
 from authgate.protocol.records import RefreshToken, Rotation
@@ -19,7 +18,7 @@ from authgate.security.vault import Vault
 from tests.clauses import clause
 from tests.protocol.making import OTHER_RESOURCE, RESOURCE, refused
 from tests.security.making import OTHER_SECRET, SECRET
-from tests.steps.making import World, opened_world
+from tests.steps.making import World, opened_world, with_directory
 
 
 @pytest.mark.parametrize("method", ["none", "client_secret_post", "client_secret_basic"])
@@ -185,27 +184,12 @@ async def test_a_person_who_left_takes_the_grant_along(world: World, how: str) -
         await world.refresh(client, first["refresh_token"])
 
 
-class _Elsewhere:
-    """A directory far away: what it says of everybody is what the test wants."""
-
-    def __init__(self, word: Recheck) -> None:
-        self._word = word
-
-    async def recheck(self, sub: str) -> Recheck:
-        return self._word
-
-
-def _with_directory(world: World, word: Recheck) -> None:
-    directory: Any = _Elsewhere(word)
-    world.parts = replace(world.parts, passwords=directory)
-
-
 @clause("ASVS", "7.4.2")
 async def test_a_person_who_left_a_directory_elsewhere_is_noticed_at_the_refresh(
     world: World,
 ) -> None:
     client, first = await world.connected()
-    _with_directory(world, Gone())
+    with_directory(world, Gone())
     for _ in range(2):
         with refused(Reason.GRANT_ENDED) as caught:
             await world.refresh(client, first["refresh_token"])
@@ -218,7 +202,7 @@ async def test_a_person_who_left_a_directory_elsewhere_is_noticed_at_the_refresh
 @clause("ASVS", "16.5.2")
 async def test_a_directory_that_does_not_answer_signs_nobody_out(world: World) -> None:
     client, first = await world.connected()
-    _with_directory(world, Unavailable())
+    with_directory(world, Unavailable())
     assert await world.refresh(client, first["refresh_token"])
 
 

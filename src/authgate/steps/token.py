@@ -59,7 +59,8 @@ async def _redeem(
         if refusal.reason is Reason.PKCE_FAILED:
             await parts.store.count_code_failure(code_digest, policy.verifier_attempts)
         raise
-    if isinstance(await parts.passwords.recheck(code.person.sub), Gone):
+    fresh = code.redeemed_at is None  # a replay is the store's to tell, whoever is still here
+    if fresh and isinstance(await parts.passwords.recheck(code.person.sub), Gone):
         # Disabled between the consent and now: the code may be younger than that decision.
         raise Refusal(Reason.GRANT_ENDED)
     grant = _new_grant(parts, code, client, now)
