@@ -105,11 +105,11 @@ async def test_killed_in_the_middle_it_keeps_every_promise(
     server: LiveServer, application: Application
 ) -> None:
     living = await application.granted(application.exchanges(HALF))
-    answered_in_all = 0
+    answered_in_all = lost_in_all = 0
     for _ in range(ROUNDS):
         exchanges, refreshes = application.exchanges(HALF), [*map(application.refresh, living)]
         asked = [form for pair in zip(exchanges, refreshes, strict=True) for form in pair]
-        enough = random.randint(1, 150)
+        enough = random.randint(1, 100)
 
         def take_away(count: int, enough: int = enough) -> None:
             if count == enough:
@@ -119,13 +119,14 @@ async def test_killed_in_the_middle_it_keeps_every_promise(
         assert {shot.status for shot in shots} <= {200, None}
         answered, lost = [s for s in shots if s.answered], [s for s in shots if not s.answered]
         assert len(answered) >= enough
-        assert lost, "the server was faster than the kill"
         answered_in_all += len(answered)
+        lost_in_all += len(lost)
         server.restart()
 
         living = await promises_kept(application, answered, lost)
         assert most_beginnings(server) == 1
-    assert answered_in_all > ROUNDS
+    assert answered_in_all >= ROUNDS
+    assert lost_in_all > 0, "the server was faster than the kill every time"
 
 
 async def promises_kept(
