@@ -188,6 +188,14 @@ def test_a_foreign_audience_is_told_which_resource_to_ask_for() -> None:
     assert RESOURCE in caught.value.hint
 
 
+@pytest.mark.parametrize("audience", [None, "", 5, [], [RESOURCE], {}, True])
+@clause("RFC 8707", "2")
+def test_even_where_any_audience_will_do_there_is_exactly_one(audience: object) -> None:
+    with refused(Reason.TOKEN_AUDIENCE):
+        check_audience(audience, None)
+    check_audience(OTHER_RESOURCE, None)
+
+
 ANY = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
 
 
