@@ -409,6 +409,7 @@ def test_the_destination_is_named_as_the_person_will_see_it(
     uri: str, shown: str, remembered: str
 ) -> None:
     assert shown_host(uri) == shown
+    assert is_private_use(uri) is shown.endswith(":")
     assert consent_host(uri) == remembered
 
 

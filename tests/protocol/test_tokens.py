@@ -226,6 +226,11 @@ def test_the_scheme_is_read_in_any_case(header: str) -> None:
     assert bearer_token(header) == "abc"
 
 
+@clause("RFC 6750", "2.1")
+def test_a_token_may_be_long_but_not_endless() -> None:
+    assert bearer_token("Bearer " + "a" * MAX_TOKEN_LENGTH) == "a" * MAX_TOKEN_LENGTH
+
+
 @pytest.mark.parametrize("header", [None, "", "Basic abc", "Bearerabc", "DPoP abc", "abc", " "])
 @clause("RFC 6750", "3")
 def test_without_a_bearer_token_no_error_is_named(header: str | None) -> None:
