@@ -178,3 +178,20 @@ async def test_a_flood_of_requests_is_swept_faster_than_it_can_come(
             await application._sweeping(gate.core)
     assert pauses == [application.SWEEP_AGAIN] * 3 + [application.SWEEP_EVERY]
     assert application.SWEEP_AGAIN <= 0.1
+
+
+@pytest.mark.parametrize("name", ["\u3164", "\u2800 \u115f", "Claude" + "\u0301" * 40])
+async def test_a_name_neither_vanishes_nor_spills(gate: Gate, name: str) -> None:
+    """CWE-451: a name that shows nothing, or whose accents cover the lines around it."""
+    async with gate.http() as http:
+        answer = await http.post(
+            "/oauth/register", json={"redirect_uris": ["https://a.example/"], "client_name": name}
+        )
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+
+
+@pytest.mark.parametrize(
+    "name", ["Zoë’s Työkalu", "e\u0301le\u0300ve", "\u05e9\u05c1\u05bc\u05b8", "工具 🛠"]
+)
+async def test_names_as_people_write_them_are_taken(gate: Gate, name: str) -> None:
+    assert (await gate.register(client_name=name))["client_name"] == name

@@ -23,12 +23,15 @@ GRANT_TYPES = ("authorization_code", "refresh_token")
 MAX_REDIRECT_URIS = 20
 MAX_NAME = 120
 MAX_TEXT = 2048
+MAX_MARKS = 4  # more than any script writes on one letter
 MAX_JWKS = 16_384
 
 _DISPLAY_URLS = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
 _TEXTS = ("software_id", "software_version")
 _WEB_URL = re.compile(r"https?://[^\s/?#@]+(?:[/?#][^\s]*)?", re.ASCII | re.IGNORECASE)
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
+# Hangul fillers, the blank Braille cell, and Khmer vowels and a joiner that are never drawn.
+_SHOWS_NOTHING = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5\u034f")
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)
 
 
@@ -207,18 +210,26 @@ def _text(member: str, value: object, limit: int) -> str:
     if len(value) > limit:
         raise _bad(member, f"it is longer than {limit} characters")
     if not displayable(value):
-        raise _bad(member, "it holds control or direction characters")
+        raise _bad(member, "it holds control, direction or invisible characters, or heaped accents")
     return value
 
 
 def displayable(value: str) -> bool:
     """No control, format (bidi), surrogate, private-use or line-separating character in `value`.
 
-    A zero-width joiner is a format character too; no client needs one in its name.
+    A zero-width joiner is a format character too; no client needs one in its name. Nor one of the
+    letters that show nothing, which make a name look absent; nor a heap of marks on one letter,
+    which would be drawn over the lines above and below, where the destination stands.
     """
-    return all(
-        unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for c in value
-    )
+    marks = 0
+    for c in value:
+        category = unicodedata.category(c)
+        if category in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or c in _SHOWS_NOTHING:
+            return False
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if marks > MAX_MARKS:
+            return False
+    return True
 
 
 def _display(given: Mapping[str, object]) -> dict[str, object]:
