@@ -215,8 +215,10 @@ class SupabaseStandin:
     def session_body(self, session: Session) -> dict[str, Any]:
         if not session.refresh:
             session.refresh.append(new_refresh())
+        access_token = self._access_token(session)
+        self.state.issued += [access_token, session.refresh[-1]]
         return {
-            "access_token": self._access_token(session),
+            "access_token": access_token,
             "token_type": "bearer",
             "expires_in": TTL,
             "expires_at": int(self.state.now()) + TTL,

@@ -141,6 +141,8 @@ class State:
         self.flows: dict[str, Flow] = {}
         self.provider_people: dict[str, list[ProviderPerson]] = {"github": [], "google": []}
         self.buckets: dict[str, tuple[float, float]] = {}
+        self.issued: list[str] = []
+        """Every access and refresh token that was given out."""
         self.messages: list[tuple[str, str]] = []
         """Phone and code of what was sent."""
 
