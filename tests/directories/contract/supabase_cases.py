@@ -8,6 +8,7 @@ GOTRUE_RATE_LIMIT_HEADER=X-Forwarded-For it counts nobody who sends no such head
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from authgate.directories.contract import Directory
 from authgate.directories.supabase import SupabaseDirectory, SupabasePolicy
 from authgate.directories.supabase_api import API_VERSION
 from authgate.directories.supabase_policy import key_headers
-from authgate.fetch import Answer, Call, Fetch
+from authgate.fetch import Answer, Call, Fetch, FetchFailed
 from tests.directories.supabase_house import CALLBACK, Clocks, quick
 from tests.security.making import make_vault
 from tests.standins.supabase import SupabaseStandin
@@ -63,6 +64,7 @@ class SupabaseCase:
         if made.get("code") == "email_exists":
             await self._remove_left_over(email.lower())
             made = await self._admin("POST", "", body)
+        assert "id" in made, f"{email} exists on that server and is not ours to remove"
         sub: str = made["id"]
         self._subs[email.lower()] = sub
         self._made.append(sub)
@@ -121,20 +123,23 @@ async def supabase(_: Path) -> AsyncIterator[SupabaseCase]:
 
 @asynccontextmanager
 async def real_supabase(_: Path) -> AsyncIterator[SupabaseCase]:
-    """A server of somebody's own. Its limit is that of one address, so it may have to be raised."""
+    """A server of somebody's own."""
     fetch = CountingFetch()
-    policy = SupabasePolicy(
-        await _root(fetch, REAL["URL"]), REAL["PUBLISHABLE_KEY"], REAL["SECRET_KEY"]
-    )
-    async with _case(policy, fetch) as case:
-        yield case
+    try:
+        root = await _root(fetch, REAL["URL"].rstrip("/"))
+        policy = SupabasePolicy(root, REAL["PUBLISHABLE_KEY"], REAL["SECRET_KEY"])
+        async with _case(policy, fetch) as case:
+            yield case
+    finally:
+        await fetch.close()
 
 
 async def _root(fetch: Fetch, url: str) -> str:
     """The root of Auth: the URL as it is, or under /auth/v1."""
-    for root in (url.rstrip("/"), url.rstrip("/") + "/auth/v1"):
-        headers = key_headers(REAL["PUBLISHABLE_KEY"])
-        answer = await fetch.json(Call("GET", root + "/health", headers))
-        if isinstance(answer.body, dict) and answer.body.get("name") == "GoTrue":
-            return root
+    headers = key_headers(REAL["PUBLISHABLE_KEY"])
+    for root in (url, url + "/auth/v1"):
+        with contextlib.suppress(FetchFailed):  # what is not Auth may answer in HTML
+            answer = await fetch.json(Call("GET", root + "/health", headers))
+            if isinstance(answer.body, dict) and answer.body.get("name") == "GoTrue":
+                return root
     raise AssertionError("no Supabase Auth at AUTHGATE_TEST_SUPABASE_URL")
