@@ -13,12 +13,15 @@ from urllib.parse import urlencode
 import pytest
 
 from authgate import app as application
+from authgate.directories.people import disable_person
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.records import AuditEvent, Person, Session
+from authgate.security.digests import digest
 from authgate.security.vault import SealedValueUnreadable
 from authgate.web import address
 from tests.clauses import clause
-from tests.endpoints.gate import EMAIL, PASSWORD, Gate, Pkce, hidden
+from tests.endpoints.gate import EMAIL, PASSWORD, Gate, Pkce, answer_of, hidden
 
 SECRET = "a password that was put in the wrong place"
 
@@ -178,6 +181,26 @@ async def test_a_flood_of_requests_is_swept_faster_than_it_can_come(
             await application._sweeping(gate.core)
     assert pauses == [application.SWEEP_AGAIN] * 3 + [application.SWEEP_EVERY]
     assert application.SWEEP_AGAIN <= 0.1
+
+
+async def test_a_session_begun_in_the_moment_of_being_shut_out_buys_nothing(gate: Gate) -> None:
+    """Promise 17 under a race: disabled after the password was judged, before the session began."""
+    client, pkce = await gate.register(), Pkce()
+    code = await gate.code(client, pkce)
+    account = (await gate.core.store.accounts())[0]
+    await disable_person(gate.core.store, EMAIL, application.now())
+    person = Person(account.sub, "embedded", EMAIL)
+    session = Session(digest("s" * 43), person, application.now(), application.now() + 600)
+    audit = AuditEvent(application.now(), "person.sign_in", "done")
+    await gate.core.store.open_session(session, audit)
+    assert (await gate.exchange(client, code, pkce)).json()["error"] == "invalid_grant"
+    async with gate.http(cookies={"authgate-session": "s" * 43}) as browser:
+        begun = await browser.get("/oauth/authorize", params=gate.question(client, pkce))
+        page = await browser.get(begun.headers["location"])
+        form = {**hidden(page.text, "/oauth/consent"), "decision": "approve"}
+        answer = await browser.post("/oauth/consent", data=form)
+    fresh = answer_of(answer.headers["location"])["code"]
+    assert (await gate.exchange(client, fresh, pkce)).json()["error"] == "invalid_grant"
 
 
 @pytest.mark.parametrize("name", ["\u3164", "\u2800 \u115f", "Claude" + "\u0301" * 40])
