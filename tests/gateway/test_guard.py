@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
+from authgate.gateway.guard import Guarded
 from authgate.store.contract import StoreUnavailable
+from authgate.web.answers import Answer
 from tests.clauses import clause
 from tests.endpoints.conftest import OpenGate, open_gate  # noqa: F401 - a fixture
 from tests.endpoints.gate import Gate
@@ -229,3 +231,44 @@ async def test_a_store_that_cannot_answer_is_no_verdict_on_the_token(
     assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
     assert int(answer.headers["retry-after"]) > 0
     assert "disk" not in answer.text
+
+
+@clause("MCP 2026-07-28 authorization", "token handling")
+async def test_no_body_is_read_before_the_token_is_judged(gate: Gate) -> None:
+    """A caller without a token must not be able to make us wait, or parse, for it."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise AssertionError("the body was asked for")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/mcp",
+        "query_string": b"",
+        "headers": [(b"content-length", b"100")],
+        "client": ("127.0.0.1", 1),
+    }
+    await gate.app(scope, receive, send)
+    assert sent[0]["status"] == 401
+
+
+@clause("MCP 2026-07-28 authorization", "token passthrough")
+async def test_the_token_goes_no_further_than_the_guard(gate: Gate, token: str) -> None:
+    seen: list[Any] = []
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+        await Answer(200).send(send)
+
+    guarded = Guarded(behind, gate.app.table["/mcp"]._guard)
+    gate.app.table["/mcp"] = guarded
+    assert (await gate.call(token, **{"x-kept": "yes"})).status_code == 200
+    names = [name for name, _ in seen[0]["headers"]]
+    assert b"authorization" not in names
+    assert b"x-kept" in names
+    assert token not in repr(seen[0])
+    assert seen[0]["authgate.caller"].display == "alice@example.com"

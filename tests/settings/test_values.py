@@ -100,7 +100,12 @@ BAD = {
         ("supabase", "no GitHub or Google"),
         ("github", "none, supabase or workos"),
     ],
-    "AUTHGATE_SCOPES": [('a"b', "separated by spaces"), ("a\\b", "mcp:use"), ("  ", "mcp:use")],
+    "AUTHGATE_SCOPES": [
+        ("mcp:use offline_access", "leave out offline_access"),
+        ('a"b', "separated by spaces"),
+        ("a\\b", "mcp:use"),
+        ("  ", "mcp:use"),
+    ],
     "AUTHGATE_RESOURCES": [
         ("mcp.example", "absolute"),
         ("https://a.example/#x", "fragment"),

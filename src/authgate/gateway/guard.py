@@ -33,10 +33,12 @@ CORS: tuple[Header, ...] = (
 )
 PREFLIGHT: tuple[Header, ...] = (
     (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
+    # Any header name (Mcp-Param-* has no end of them): without credentials the star means it.
+    # Authorization must be named, the star leaves it out (Fetch, CORS-preflight fetch).
     (
         b"access-control-allow-headers",
         b"Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, "
-        b"MCP-Protocol-Version, Mcp-Method, Mcp-Name",
+        b"MCP-Protocol-Version, Mcp-Method, Mcp-Name, *",
     ),
     (b"access-control-max-age", b"7200"),
     (b"allow", b"GET, POST, DELETE, OPTIONS"),

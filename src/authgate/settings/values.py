@@ -70,6 +70,10 @@ def strong(value: SecretStr) -> SecretStr:
 def known_scopes(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names or not all(scopes.is_token(name) for name in names):
         raise ValueError("write scope names separated by spaces, for example: mcp:use")
+    if scopes.OFFLINE_ACCESS in names:
+        raise ValueError(
+            f"leave out {scopes.OFFLINE_ACCESS}: it is accepted from everybody and opens nothing"
+        )
     return names
 
 
