@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from authgate.directories.contract import SignIn, Visitor
-from authgate.directories.supabase import SupabaseDirectory, SupabasePolicy, Timing
+from authgate.directories.supabase.directory import SupabaseDirectory, SupabasePolicy, Timing
 from authgate.fetch import Fetch
 from tests.security.making import make_vault
 from tests.standins.supabase import SupabaseStandin

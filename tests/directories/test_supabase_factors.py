@@ -15,7 +15,7 @@ from authgate.directories.contract import (
     Unavailable,
     Visitor,
 )
-from authgate.directories.supabase_errors import RETRY_LIMIT, RETRY_OUTAGE
+from authgate.directories.supabase.errors import RETRY_LIMIT, RETRY_OUTAGE
 from tests.clauses import clause
 from tests.directories.supabase_house import EMAIL, PASSWORD, VISITOR, House, opened_house
 from tests.standins.supabase_state import Factor, User

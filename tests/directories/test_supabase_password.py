@@ -10,8 +10,8 @@ import pytest
 
 from authgate.directories.contract import Explain, NeedsFactor, Refused, SignedIn, Unavailable
 from authgate.directories.contract import Visitor as From
-from authgate.directories.supabase_errors import RETRY_LIMIT, RETRY_OURS, RETRY_OUTAGE
-from authgate.directories.supabase_pace import Pace
+from authgate.directories.supabase.errors import RETRY_LIMIT, RETRY_OURS, RETRY_OUTAGE
+from authgate.directories.supabase.pace import Pace
 from tests.clauses import clause
 from tests.directories.supabase_house import EMAIL, PASSWORD, House, opened_house, quick
 from tests.standins.supabase_state import Options

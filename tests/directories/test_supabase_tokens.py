@@ -209,7 +209,7 @@ async def test_an_outage_locks_nobody_out_whose_key_is_known(asymmetric: House) 
 async def test_only_public_signing_keys_with_a_name_come_in(asymmetric: House) -> None:
     import json
 
-    from authgate.directories.supabase_keys import ProjectKeys
+    from authgate.directories.supabase.keys import ProjectKeys
 
     house = asymmetric
     rsa = RSAKey.generate_key(2048).as_dict(private=False)

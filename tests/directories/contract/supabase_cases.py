@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import quote
 
 from authgate.directories.contract import Directory
-from authgate.directories.supabase import SupabaseDirectory, SupabasePolicy
-from authgate.directories.supabase_api import API_VERSION
-from authgate.directories.supabase_policy import key_headers
+from authgate.directories.supabase.api import API_VERSION
+from authgate.directories.supabase.directory import SupabaseDirectory, SupabasePolicy
+from authgate.directories.supabase.policy import key_headers
 from authgate.fetch import Answer, Call, Fetch, FetchFailed
 from tests.directories.supabase_house import CALLBACK, Clocks, quick
 from tests.security.making import make_vault

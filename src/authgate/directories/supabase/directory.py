@@ -1,9 +1,9 @@
 """The people of a Supabase project: their passwords, second factors and GitHub/Google accounts.
 
 Everything is asked at Supabase Auth on every sign-in and nothing is kept but a bounded memory of a
-minute. This module is the doors; what stands behind each is a neighbour: `supabase_api` (the
-calls), `supabase_errors` (what an error means), `supabase_people` (what an answer says),
-`supabase_factors`, `supabase_social`, `supabase_tokens`, `supabase_project`, `supabase_report`.
+minute. This module is the doors; what stands behind each is a neighbour: `api` (the
+calls), `errors` (what an error means), `people` (what an answer says),
+`factors`, `social`, `tokens`, `project`, `report`.
 Never here: a person looked up by e-mail, or a word of `user_metadata`.
 """
 
@@ -27,26 +27,26 @@ from authgate.directories.contract import (
     Visitor,
     Ways,
 )
-from authgate.directories.supabase_api import Said, SupabaseApi
-from authgate.directories.supabase_errors import (
+from authgate.directories.supabase.api import Said, SupabaseApi
+from authgate.directories.supabase.errors import (
     PASSWORD,
     RETRY_OUTAGE,
     key_refused,
     react,
     unexpected,
 )
-from authgate.directories.supabase_factors import Factors
-from authgate.directories.supabase_farewell import Farewells
-from authgate.directories.supabase_keys import ProjectKeys
-from authgate.directories.supabase_pace import Pace
-from authgate.directories.supabase_people import NAME, Session, is_uuid, read_member, read_session
-from authgate.directories.supabase_policy import SupabasePolicy
-from authgate.directories.supabase_project import PROVIDERS, ProjectSettings
-from authgate.directories.supabase_recent import Recent
-from authgate.directories.supabase_report import Report, startup_report
-from authgate.directories.supabase_sealed import Sealed
-from authgate.directories.supabase_social import Social, check_identity
-from authgate.directories.supabase_tokens import AccessTokens, Verdict
+from authgate.directories.supabase.factors import Factors
+from authgate.directories.supabase.farewell import Farewells
+from authgate.directories.supabase.keys import ProjectKeys
+from authgate.directories.supabase.pace import Pace
+from authgate.directories.supabase.people import NAME, Session, is_uuid, read_member, read_session
+from authgate.directories.supabase.policy import SupabasePolicy
+from authgate.directories.supabase.project import PROVIDERS, ProjectSettings
+from authgate.directories.supabase.recent import Recent
+from authgate.directories.supabase.report import Report, startup_report
+from authgate.directories.supabase.sealed import Sealed
+from authgate.directories.supabase.social import Social, check_identity
+from authgate.directories.supabase.tokens import AccessTokens, Verdict
 from authgate.fetch import Fetch
 from authgate.security.addresses import MAX_EMAIL
 from authgate.security.vault import Vault

@@ -2,7 +2,7 @@
 
 A call answers `Said` (the server understood; statuses below 500) or `Silent` (no usable answer,
 after one short retry where repeating does no harm). What a status or code means to us is
-`supabase_errors`' business. Never here: state of any kind about a person. The official Python
+`errors`' business. Never here: state of any kind about a person. The official Python
 client is one person's session and would mix people up.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from authgate.directories.supabase_policy import SupabasePolicy, key_headers
+from authgate.directories.supabase.policy import SupabasePolicy, key_headers
 from authgate.fetch import Answer, Call, Fetch, FetchFailed, Kind
 from authgate.observe import log
 

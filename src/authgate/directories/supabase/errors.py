@@ -1,7 +1,7 @@
 """Supabase Auth's errors and our reactions: one table a call, one function that reads it.
 
 What no table knows is never held against the person: it is written into the operator's log and
-answered with "try again later". Codes are compared, texts never read. Neighbours: `supabase_api`
+answered with "try again later". Codes are compared, texts never read. Neighbours: `api`
 finds the code, the doors in `supabase*` ask here. Source: reference notes on GoTrue v2.196.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from authgate.directories.contract import Explain, Refused, Unavailable
-from authgate.directories.supabase_api import Reply, Said, Silent
+from authgate.directories.supabase.api import Reply, Said, Silent
 from authgate.observe import log
 
 RETRY_OUTAGE = 5

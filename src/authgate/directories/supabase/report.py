@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from authgate.directories.contract import Unavailable
-from authgate.directories.supabase_api import Said, SupabaseApi
-from authgate.directories.supabase_policy import (
+from authgate.directories.supabase.api import Said, SupabaseApi
+from authgate.directories.supabase.policy import (
     HOSTED_FORWARD_HEADER,
     SupabasePolicy,
     is_legacy,
     is_new_secret,
 )
-from authgate.directories.supabase_project import Project, ProjectSettings
+from authgate.directories.supabase.project import Project, ProjectSettings
 from authgate.protocol.errors import Refusal
 from authgate.security import compact
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from authgate.directories.supabase_api import Said, SupabaseApi
+from authgate.directories.supabase.api import Said, SupabaseApi
 from authgate.observe import log
 
 MOST = 1000

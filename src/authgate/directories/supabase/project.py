@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from authgate.directories.contract import Unavailable, Ways
-from authgate.directories.supabase_api import Said, SupabaseApi
-from authgate.directories.supabase_errors import react, unexpected
-from authgate.directories.supabase_policy import SupabasePolicy
-from authgate.directories.supabase_recent import Recent
+from authgate.directories.supabase.api import Said, SupabaseApi
+from authgate.directories.supabase.errors import react, unexpected
+from authgate.directories.supabase.policy import SupabasePolicy
+from authgate.directories.supabase.recent import Recent
 
 PROVIDERS = ("github", "google")
 KEEP = 300.0

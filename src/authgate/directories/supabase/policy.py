@@ -1,7 +1,7 @@
 """What the operator decided about Supabase, and which key goes into which header.
 
 Never here: a setting's name or its checks (`authgate.settings`), nor what the project itself has
-switched on (`supabase_project`).
+switched on (`project`).
 """
 
 from __future__ import annotations

@@ -21,16 +21,16 @@ from authgate.directories.contract import (
     SignIn,
     Unavailable,
 )
-from authgate.directories.supabase_api import Reply, Said, SupabaseApi
-from authgate.directories.supabase_errors import (
+from authgate.directories.supabase.api import Reply, Said, SupabaseApi
+from authgate.directories.supabase.errors import (
     FACTOR,
     NEW_CHALLENGE,
     RETRY_OUTAGE,
     react,
     unexpected,
 )
-from authgate.directories.supabase_people import Factor, Session, read_session
-from authgate.directories.supabase_sealed import Ended, Sealed
+from authgate.directories.supabase.people import Factor, Session, read_session
+from authgate.directories.supabase.sealed import Ended, Sealed
 from authgate.observe import log
 
 WAITS = 300
