@@ -16,12 +16,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
-from authgate.store import migrations, schema
+from authgate.store import migrations, rows, schema
 from authgate.store.contract import StoreTooNew, StoreUnavailable
 from authgate.store.sqlite import SqliteStore
 from authgate.store.sqlite_file import connect, make_file, migrate, prepare
 from authgate.store.sqlite_writer import WriterPolicy
 from tests.store.conftest import ROOT, StartChild, heard, tell
+from tests.store.contract import samples
 
 
 def _script() -> ScriptDirectory:
@@ -160,3 +161,71 @@ def test_no_start_imports_sqlalchemy_or_alembic(path: Path, first: bool) -> None
         "assert not {'sqlalchemy', 'alembic'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", start], cwd=ROOT, check=True, timeout=20)
+
+
+# --- from the first revision ---------------------------------------------------------------------
+
+# As version 0.1 of the program asks: frozen, like the revision itself.
+_FIRST_COLUMNS = (
+    "request_digest, kind, client_id, redirect_uri, state, code_challenge, scopes, resource, "
+    "prompt, cross_site, browser_digest, created_at, expires_at, answered_at"
+)
+_FIRST_INSERT = (
+    f"INSERT INTO authorization_requests ({_FIRST_COLUMNS}) "  # noqa: S608 (columns, no values)
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_FIRST_READ = f"SELECT {_FIRST_COLUMNS} FROM authorization_requests WHERE request_digest = ?"  # noqa: S608
+_FIRST_ANSWER = (
+    "UPDATE authorization_requests SET answered_at=:now WHERE request_digest = :request_digest "
+    "AND answered_at IS NULL AND expires_at > :now"
+)
+
+
+@pytest.fixture
+def first(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database as revision 0001 made it, with a request in it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "HEAD", "0001")
+        _migrated(path)
+    with closing(sqlite3.connect(path)) as db, db:
+        assert db.execute("SELECT * FROM alembic_version").fetchall() == [("0001",)]
+        db.execute(_FIRST_INSERT, rows.request_row(samples.request())[:14])
+    return path
+
+
+async def test_a_database_of_the_first_revision_is_brought_up_with_its_rows(first: Path) -> None:
+    store = SqliteStore(first)
+    await store.open()
+    handle = samples.request().request_digest
+    assert await store.request(handle) == samples.request()
+    assert await store.await_factor(handle, samples.factor(), samples.NOW)
+    kept = await store.request(handle)
+    assert kept is not None
+    assert kept.factor == samples.factor()
+    await store.close()
+    with closing(sqlite3.connect(first)) as db:
+        assert db.execute("SELECT * FROM alembic_version").fetchall() == [(migrations.HEAD,)]
+
+
+async def test_a_worker_of_the_first_revision_goes_on_beside_the_new_one(first: Path) -> None:
+    store = SqliteStore(first)
+    await store.open()
+    handle = samples.request("old").request_digest
+    with closing(sqlite3.connect(first)) as old, old:
+        old.execute(_FIRST_INSERT, rows.request_row(samples.request("old"))[:14])
+    assert await store.request(handle) == samples.request("old")
+    await store.await_factor(handle, samples.factor(), samples.NOW)
+    with closing(sqlite3.connect(first)) as old, old:
+        assert old.execute(_FIRST_READ, (handle,)).fetchone()[0] == handle
+        given = {"now": samples.NOW, "request_digest": handle}
+        assert old.execute(_FIRST_ANSWER, given).rowcount == 1
+    # the old worker knows of no factor; what waits in the row ends by its own time
+    await store.sweep(samples.factor().expires_at, access_ttl=60)
+    assert await store.request(handle) == samples.request("old", answered_at=samples.NOW)
+    await store.close()
+
+
+async def test_both_ways_to_the_schema_meet(first: Path, tmp_path: Path) -> None:
+    prepare(first, 1)
+    prepare(tmp_path / "new.db", 1)
+    assert _tables(first) == _tables(tmp_path / "new.db")

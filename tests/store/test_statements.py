@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authgate.protocol.records import Person
+from authgate.protocol.records import PendingFactor, Person
 from authgate.store import compile as compiled
 from authgate.store import rows, sqlite_sql
 from authgate.store.sqlite_file import prepare
@@ -58,7 +58,11 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 ROWS = [
     ("insert_client", rows.client_row, samples.client(secret_digest="s", last_used_at=1)),
-    ("insert_request", rows.request_row, samples.request(answered_at=1)),
+    (
+        "insert_request",
+        rows.request_row,
+        samples.request(answered_at=1, factor=samples.factor(failures=2)),
+    ),
     ("remember_consent", rows.consent_row, samples.consent()),
     ("insert_code", rows.code_row, samples.code(failures=3, redeemed_at=1)),
     ("insert_grant", rows.grant_row, samples.grant(revoked_at=1, revoked_reason="r")),
@@ -80,6 +84,8 @@ def test_a_row_has_each_field_where_the_statement_takes_it(
     flat = {f.name: getattr(record, f.name) for f in fields(record)}
     if isinstance(person := flat.pop("person", None), Person):
         flat |= {f.name: getattr(person, f.name) for f in fields(person)}
+    if isinstance(factor := flat.pop("factor", None), PendingFactor):
+        flat |= {f"factor_{f.name}": getattr(factor, f.name) for f in fields(factor)}
     assert set(row) == set(flat)
     for field, value in flat.items():
         if value is None or isinstance(value, str | int):

@@ -70,6 +70,22 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingFactor:
+    """A second factor that is due after a right password, until `expires_at`.
+
+    It belongs to one authorization request and goes with it: whoever it is about is not signed in
+    and has no row of their own. `kind` and `hint` may be shown; `sealed` is for the step that made
+    it. `failures` counts wrong answers.
+    """
+
+    kind: str
+    hint: str
+    sealed: str = field(repr=False)
+    expires_at: int
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
     """One validated authorization request that waits for a person (RFC 6749 section 4.1.1).
 
@@ -92,6 +108,7 @@ class AuthorizationRequest:
     created_at: int
     expires_at: int
     answered_at: int | None = None
+    factor: PendingFactor | None = None
 
 
 @dataclass(frozen=True, slots=True)

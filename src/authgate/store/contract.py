@@ -22,6 +22,7 @@ from authgate.protocol.records import (
     Code,
     Consent,
     Grant,
+    PendingFactor,
     Redemption,
     RefreshToken,
     RotationOutcome,
@@ -78,7 +79,8 @@ class Store(Protocol):
     async def sweep(self, now: int, *, access_ttl: int, batch: int = 500) -> Swept:
         """Remove at most `batch` rows of each kind that nothing can need any more.
 
-        Requests and sessions go an hour after their end. A code goes 30 days after its end if it
+        Requests and sessions go an hour after their end, and what a second factor needed as soon
+        as its time is over. A code goes 30 days after its end if it
         was redeemed (a replay must be told from a stranger), else after an hour. A grant with its
         refresh tokens goes when it ended (expired or revoked) more than 30 days and `access_ttl`
         seconds ago. A client that registered itself goes when it has no live grant (not revoked,
@@ -125,6 +127,23 @@ class Store(Protocol):
 
     async def deny(self, request_digest: str, now: int, audit: AuditEvent) -> Approval:
         """Answer a request without a code; the same deciding statement as `approve`."""
+
+    async def await_factor(self, request_digest: str, factor: PendingFactor, now: int) -> bool:
+        """Keep what a second factor needs in the request's row, replacing an older one.
+
+        One statement decides: only while the request is unanswered and unexpired at `now`. It goes
+        with the row, with the answer (`approve` and `deny` clear it), and when its time is over.
+        """
+
+    async def count_factor_failure(self, request_digest: str, limit: int) -> int:
+        """Count one wrong answer to the pending factor; returns the failures so far.
+
+        At `limit` the factor is cleared by the same statement, so that the password is due again.
+        Without a pending factor there is nothing left to try: `limit`.
+        """
+
+    async def settle_factor(self, request_digest: str, sealed: str) -> bool:
+        """Clear exactly this pending factor: of two right answers at once one gets True."""
 
     async def consent(
         self, sub: str, client_id: str, redirect_host: str, resource: str

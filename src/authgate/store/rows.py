@@ -19,6 +19,7 @@ from authgate.protocol.records import (
     Code,
     Consent,
     Grant,
+    PendingFactor,
     Person,
     RefreshToken,
     Session,
@@ -104,7 +105,27 @@ def request_row(q: AuthorizationRequest) -> Row:
         q.created_at,
         q.expires_at,
         q.answered_at,
+        *_factor_row(q.factor),
     )
+
+
+def _factor_row(f: PendingFactor | None) -> Row:
+    if f is None:
+        return None, None, None, None, None
+    return f.kind, f.hint, f.sealed, f.expires_at, f.failures
+
+
+def await_factor(request_digest: str, f: PendingFactor, now: int) -> dict[str, str | int]:
+    """What the statement `await_factor` takes."""
+    return {
+        "request_digest": request_digest,
+        "kind": f.kind,
+        "hint": f.hint,
+        "sealed": f.sealed,
+        "until": f.expires_at,
+        "failures": f.failures,
+        "now": now,
+    }
 
 
 def request(r: Row) -> AuthorizationRequest:
@@ -123,6 +144,7 @@ def request(r: Row) -> AuthorizationRequest:
         created_at=r[11],
         expires_at=r[12],
         answered_at=r[13],
+        factor=None if r[16] is None else PendingFactor(r[14], r[15], r[16], r[17], r[18]),
     )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, text
 
 metadata = MetaData()
 
@@ -36,6 +36,12 @@ def _text(name: str, comment: str, *, key: bool = False, optional: bool = False)
 
 def _number(name: str, comment: str, *, key: bool = False, optional: bool = False) -> Column[int]:
     return Column(name, _Integer, primary_key=key, nullable=optional, comment=comment)
+
+
+def _index_of_some(name: str, column: str) -> Index:
+    """An index of the rows that have a value there."""
+    some = text(f"{column} IS NOT NULL")
+    return Index(name, column, sqlite_where=some, postgresql_where=some)
 
 
 def _person() -> tuple[Column[str], Column[str], Column[str], Column[str], Column[int]]:
@@ -89,8 +95,15 @@ authorization_requests = Table(
     _number("created_at", "when it was asked"),
     _number("expires_at", "when it stops being answerable"),
     _number("answered_at", "when it was approved or denied; set once", optional=True),
+    _text("factor_kind", "the second factor that is due: totp or phone", optional=True),
+    _text("factor_hint", "what the page may show of it", optional=True),
+    _text("factor_sealed", "the sign-in between its two factors, encrypted", optional=True),
+    _number("factor_expires_at", "when the password is due again", optional=True),
+    _number("factor_failures", "wrong codes so far", optional=True),
     # sweep_requests, and the requests still open in sweep_clients
     Index("authorization_requests_by_end", "expires_at"),
+    # sweep_factors; partial, so that a request without a second factor pays nothing for it
+    _index_of_some("authorization_requests_by_factor_end", "factor_expires_at"),
     comment="authorization requests waiting for a person",
     **_ROWID,
 )

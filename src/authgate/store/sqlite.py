@@ -21,6 +21,7 @@ from authgate.protocol.records import (
     Code,
     Consent,
     Grant,
+    PendingFactor,
     Redemption,
     RefreshToken,
     RotationOutcome,
@@ -127,6 +128,15 @@ class SqliteStore:
 
     async def deny(self, request_digest: str, now: int, audit: AuditEvent) -> Approval:
         return await self._write(sqlite_steps.deny, request_digest, now, audit)
+
+    async def await_factor(self, request_digest: str, factor: PendingFactor, now: int) -> bool:
+        return await self._write(sqlite_steps.await_factor, request_digest, factor, now)
+
+    async def count_factor_failure(self, request_digest: str, limit: int) -> int:
+        return await self._write(sqlite_steps.count_factor_failure, request_digest, limit)
+
+    async def settle_factor(self, request_digest: str, sealed: str) -> bool:
+        return await self._write(sqlite_steps.settle_factor, request_digest, sealed)
 
     async def consent(
         self, sub: str, client_id: str, redirect_host: str, resource: str

@@ -23,8 +23,11 @@ REQUEST = (
     "authorization_requests.scopes, authorization_requests.resource, "
     "authorization_requests.prompt, authorization_requests.cross_site, "
     "authorization_requests.browser_digest, authorization_requests.created_at, "
-    "authorization_requests.expires_at, authorization_requests.answered_at FROM "
-    "authorization_requests WHERE authorization_requests.request_digest = ?"
+    "authorization_requests.expires_at, authorization_requests.answered_at, "
+    "authorization_requests.factor_kind, authorization_requests.factor_hint, "
+    "authorization_requests.factor_sealed, authorization_requests.factor_expires_at, "
+    "authorization_requests.factor_failures FROM authorization_requests WHERE "
+    "authorization_requests.request_digest = ?"
 )
 
 # code_digest
@@ -149,11 +152,13 @@ INSERT_CLIENT = (
 )
 
 # request_digest, kind, client_id, redirect_uri, state, code_challenge, scopes, resource, prompt,
-# cross_site, browser_digest, created_at, expires_at, answered_at
+# cross_site, browser_digest, created_at, expires_at, answered_at, factor_kind, factor_hint,
+# factor_sealed, factor_expires_at, factor_failures
 INSERT_REQUEST = (
     "INSERT INTO authorization_requests (request_digest, kind, client_id, redirect_uri, state, "
     "code_challenge, scopes, resource, prompt, cross_site, browser_digest, created_at, "
-    "expires_at, answered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "expires_at, answered_at, factor_kind, factor_hint, factor_sealed, factor_expires_at, "
+    "factor_failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 # code_digest, grant_id, client_id, redirect_uri, code_challenge, scopes, resource, sub, directory,
@@ -276,9 +281,35 @@ SESSION = (
 
 # now, request_digest
 ANSWER_REQUEST = (
-    "UPDATE authorization_requests SET answered_at=:now WHERE "
+    "UPDATE authorization_requests SET answered_at=:now, factor_kind=NULL, factor_hint=NULL, "
+    "factor_sealed=NULL, factor_expires_at=NULL, factor_failures=NULL WHERE "
     "authorization_requests.request_digest = :request_digest AND "
     "authorization_requests.answered_at IS NULL AND authorization_requests.expires_at > :now"
+)
+
+# kind, hint, sealed, until, failures, request_digest, now
+AWAIT_FACTOR = (
+    "UPDATE authorization_requests SET factor_kind=:kind, factor_hint=:hint, "
+    "factor_sealed=:sealed, factor_expires_at=:until, factor_failures=:failures WHERE "
+    "authorization_requests.request_digest = :request_digest AND "
+    "authorization_requests.answered_at IS NULL AND authorization_requests.expires_at > :now"
+)
+
+# failure_limit, request_digest
+COUNT_FACTOR_FAILURE = (
+    "UPDATE authorization_requests SET factor_sealed=CASE WHEN "
+    "(authorization_requests.factor_failures + 1 >= :failure_limit) THEN NULL ELSE "
+    "authorization_requests.factor_sealed END, "
+    "factor_failures=(authorization_requests.factor_failures + 1) WHERE "
+    "authorization_requests.request_digest = :request_digest AND "
+    "authorization_requests.factor_sealed IS NOT NULL RETURNING factor_failures"
+)
+
+# request_digest, sealed
+SETTLE_FACTOR = (
+    "UPDATE authorization_requests SET factor_kind=NULL, factor_hint=NULL, factor_sealed=NULL, "
+    "factor_expires_at=NULL, factor_failures=NULL WHERE authorization_requests.request_digest = "
+    ":request_digest AND authorization_requests.factor_sealed = :sealed"
 )
 
 # code_digest, failure_limit
@@ -382,6 +413,14 @@ SWEEP_REQUESTS = (
     "authorization_requests.expires_at <= :until LIMIT :batch OFFSET 0)"
 )
 
+# now, batch
+SWEEP_FACTORS = (
+    "UPDATE authorization_requests SET factor_kind=NULL, factor_hint=NULL, factor_sealed=NULL, "
+    "factor_expires_at=NULL, factor_failures=NULL WHERE authorization_requests.request_digest IN "
+    "(SELECT authorization_requests.request_digest FROM authorization_requests WHERE "
+    "authorization_requests.factor_expires_at <= :now LIMIT :batch OFFSET 0)"
+)
+
 # until, batch
 SWEEP_SESSIONS = (
     "DELETE FROM sessions WHERE sessions.session_digest IN (SELECT sessions.session_digest FROM "
@@ -458,10 +497,14 @@ STRICT
 CREATE TABLE authorization_requests ( request_digest TEXT NOT NULL, kind TEXT NOT NULL, client_id
 TEXT NOT NULL, redirect_uri TEXT NOT NULL, state TEXT, code_challenge TEXT NOT NULL, scopes TEXT NOT
 NULL, resource TEXT NOT NULL, prompt TEXT NOT NULL, cross_site INTEGER NOT NULL, browser_digest
-TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, answered_at INTEGER, PRIMARY KEY
-(request_digest) ) STRICT
+TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, answered_at INTEGER, factor_kind
+TEXT, factor_hint TEXT, factor_sealed TEXT, factor_expires_at INTEGER, factor_failures INTEGER,
+PRIMARY KEY (request_digest) ) STRICT
 
 CREATE INDEX authorization_requests_by_end ON authorization_requests (expires_at)
+
+CREATE INDEX authorization_requests_by_factor_end ON authorization_requests (factor_expires_at)
+WHERE factor_expires_at IS NOT NULL
 
 CREATE TABLE clients ( client_id TEXT NOT NULL, redirect_uris TEXT NOT NULL, auth_method TEXT NOT
 NULL, grant_types TEXT NOT NULL, response_types TEXT NOT NULL, scopes TEXT NOT NULL,

@@ -18,6 +18,7 @@ from authgate.protocol.records import (
     Code,
     Consent,
     Grant,
+    PendingFactor,
     Redemption,
     RefreshToken,
     Rotation,
@@ -94,6 +95,22 @@ def deny(db: Cursor, request_digest: str, now: int, audit: AuditEvent) -> Approv
     if approval is Approval.APPROVED:
         record(db, audit)
     return approval
+
+
+def await_factor(db: Cursor, request_digest: str, factor: PendingFactor, now: int) -> bool:
+    given = rows.await_factor(request_digest, factor, now)
+    return db.execute(sql.AWAIT_FACTOR, given).rowcount == 1
+
+
+def count_factor_failure(db: Cursor, request_digest: str, limit: int) -> int:
+    given = {"request_digest": request_digest, "failure_limit": limit}
+    row = db.execute(sql.COUNT_FACTOR_FAILURE, given).fetchone()
+    return limit if row is None else int(row[0])
+
+
+def settle_factor(db: Cursor, request_digest: str, sealed: str) -> bool:
+    given = {"request_digest": request_digest, "sealed": sealed}
+    return db.execute(sql.SETTLE_FACTOR, given).rowcount == 1
 
 
 # --- codes ------------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ def remove_account(db: Cursor, sub: str, now: int, audit: AuditEvent) -> bool:
 
 
 def sweep_requests(db: Cursor, now: int, batch: int) -> int:
+    db.execute(sql.SWEEP_FACTORS, {"now": now, "batch": batch})
     return db.execute(sql.SWEEP_REQUESTS, {"until": now - _HOUR, "batch": batch}).rowcount
 
 

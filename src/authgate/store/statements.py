@@ -23,10 +23,12 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     column,
     delete,
     exists,
     literal_column,
+    null,
     or_,
     select,
     table,
@@ -157,16 +159,45 @@ _WHY: dict[str, ClauseElement] = {
     .where(refresh_tokens.c.token_digest == _P("token_digest")),
 }
 
+# --- the second factor of a request ---------------------------------------------------------------
+
+_requests = authorization_requests.c
+_OF_REQUEST = _requests.request_digest == _P("request_digest")
+_UNANSWERED = and_(_requests.answered_at.is_(None), _requests.expires_at > NOW)
+NO_FACTOR: dict[str, ColumnElement[Any]] = {
+    column.name: null()
+    for column in authorization_requests.columns
+    if column.name.startswith("factor_")
+}
+_one_failure_more = _requests.factor_failures + literal_column("1")
+_was_the_last = _one_failure_more >= _P("failure_limit")
+
 # --- statements that decide -----------------------------------------------------------------------
 
 _DECIDE: dict[str, ClauseElement] = {
     "answer_request": update(authorization_requests)
-    .values(answered_at=NOW)
-    .where(
-        authorization_requests.c.request_digest == _P("request_digest"),
-        authorization_requests.c.answered_at.is_(None),
-        authorization_requests.c.expires_at > NOW,
-    ),
+    .values(answered_at=NOW, **NO_FACTOR)
+    .where(_OF_REQUEST, _UNANSWERED),
+    "await_factor": update(authorization_requests)
+    .values(
+        factor_kind=_P("kind"),
+        factor_hint=_P("hint"),
+        factor_sealed=_P("sealed"),
+        factor_expires_at=_P("until"),
+        factor_failures=_P("failures"),
+    )
+    .where(_OF_REQUEST, _UNANSWERED),
+    # Without `factor_sealed` there is no pending factor; the sweep takes what else is left of it.
+    "count_factor_failure": update(authorization_requests)
+    .values(
+        factor_failures=_one_failure_more,
+        factor_sealed=case((_was_the_last, null()), else_=_requests.factor_sealed),
+    )
+    .where(_OF_REQUEST, _requests.factor_sealed.is_not(None))
+    .returning(_requests.factor_failures),
+    "settle_factor": update(authorization_requests)
+    .values(NO_FACTOR)
+    .where(_OF_REQUEST, _requests.factor_sealed == _P("sealed")),
     "count_code_failure": update(codes)
     .values(failures=codes.c.failures + literal_column("1"))
     .where(codes.c.code_digest == _P("code_digest"), codes.c.failures < _P("failure_limit"))

@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    update,
 )
 
 from authgate.store.schema import (
@@ -31,7 +32,7 @@ from authgate.store.schema import (
     refresh_tokens,
     sessions,
 )
-from authgate.store.statements import LIVE_GRANT, NOW, UNSPENT_CODE, first
+from authgate.store.statements import LIVE_GRANT, NO_FACTOR, NOW, UNSPENT_CODE, first
 
 _P = bindparam
 _batch: BindParameter[int] = bindparam("batch")
@@ -64,6 +65,17 @@ _ended_long_ago = or_(
 _SWEEP: dict[str, ClauseElement] = {
     "sweep_requests": _sweep(
         authorization_requests.c.request_digest, authorization_requests.c.expires_at <= _P("until")
+    ),
+    # Not the rows: what waited in them for a second factor that never came.
+    "sweep_factors": update(authorization_requests)
+    .values(NO_FACTOR)
+    .where(
+        authorization_requests.c.request_digest.in_(
+            _ids(
+                authorization_requests.c.request_digest,
+                authorization_requests.c.factor_expires_at <= NOW,
+            )
+        )
     ),
     "sweep_sessions": _sweep(sessions.c.session_digest, sessions.c.expires_at <= _P("until")),
     "sweep_unspent_codes": _sweep(

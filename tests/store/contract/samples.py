@@ -15,6 +15,7 @@ from authgate.protocol.records import (
     Code,
     Consent,
     Grant,
+    PendingFactor,
     Person,
     Redemption,
     RefreshToken,
@@ -77,6 +78,10 @@ def request(name: str = "request-1", **but: Any) -> AuthorizationRequest:
         expires_at=NOW + 600,
     )
     return replace(plain, **but)
+
+
+def factor(name: str = "1", **but: Any) -> PendingFactor:
+    return replace(PendingFactor("phone", "42", f"sealed-{name}", NOW + 300), **but)
 
 
 def consent(**but: Any) -> Consent:

@@ -15,6 +15,7 @@ from tests.store.contract.samples import (
     audit,
     code,
     consent,
+    factor,
     request,
 )
 
@@ -29,8 +30,9 @@ HANDLE = request().request_digest
         request(kind="tool", state=None, browser_digest=None, cross_site=False, prompt=()),
         request(state="", scopes=()),
         request(state="x" * 10_000),
+        request(factor=factor(failures=3)),
     ],
-    ids=["browser", "tool", "empty", "long"],
+    ids=["browser", "tool", "empty", "long", "factor"],
 )
 async def test_comes_back_as_it_was(store: Store, kept: AuthorizationRequest) -> None:
     await store.open_request(kept)
