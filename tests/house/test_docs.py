@@ -161,7 +161,7 @@ def test_no_error_code_is_documented_that_does_not_exist() -> None:
 
 
 # Reasons whose steps are built later; whoever raises one takes it out here.
-LATER = {Reason.FACTOR_WRONG, Reason.TOKEN_TYPE_UNSUPPORTED}
+LATER = {Reason.TOKEN_TYPE_UNSUPPORTED}
 
 
 def test_every_reason_is_raised_somewhere() -> None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
 from authgate.protocol.journey import Step, must_ask, next_step
-from authgate.protocol.records import AuthorizationRequest, Consent, Session
+from authgate.protocol.records import AuthorizationRequest, Consent, PendingFactor, Session
 from tests.clauses import clause
 from tests.protocol.making import NOW, PERSON, RESOURCE, a_client, a_request, a_session
+
+
+def step_of(
+    request: AuthorizationRequest,
+    session: Session | None,
+    remembered: Consent | None,
+    required_assurance: int = 1,
+) -> Step:
+    return next_step(
+        request, a_client(), session, remembered, NOW, required_assurance=required_assurance
+    )
+
 
 KNOWN = Consent(PERSON.sub, "client_app", "app.example.net", RESOURCE, ("mcp:use",), NOW - 50)
 
@@ -50,7 +63,40 @@ def test_the_next_step_follows_from_what_is_stored(
     remembered: Consent | None,
     step: Step,
 ) -> None:
-    assert next_step(request_, a_client(), session, remembered, NOW) is step
+    assert step_of(request_, session, remembered) is step
+
+
+STRONG = a_session(person=replace(PERSON, assurance=2))
+TYPED = PendingFactor("totp", "", "sealed", NOW + 1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "session", "required", "step"),
+    [
+        # a code is due
+        (a_request(factor=TYPED), None, 1, Step.FACTOR),
+        (a_request(factor=TYPED), a_session(expires_at=NOW), 1, Step.FACTOR),
+        (a_request(factor=replace(TYPED, expires_at=NOW)), None, 1, Step.SIGN_IN),
+        (a_request(factor=TYPED, answered_at=NOW), None, 1, Step.ANSWERED),
+        (a_request(factor=TYPED, expires_at=NOW), None, 1, Step.EXPIRED),
+        # who is signed in already owes nothing, unless this request wants a newer sign-in
+        (a_request(factor=TYPED), a_session(), 1, Step.APPROVE),
+        (a_request(factor=TYPED, prompt=("login",)), a_session(created_at=NOW - 1), 1, Step.FACTOR),
+        (a_request(factor=TYPED, prompt=("login",)), a_session(created_at=NOW), 1, Step.APPROVE),
+        # a session that is too weak for the operator counts as none
+        (a_request(), a_session(), 2, Step.SIGN_IN),
+        (a_request(factor=TYPED), a_session(), 2, Step.FACTOR),
+        (a_request(), STRONG, 2, Step.APPROVE),
+        (a_request(), STRONG, 1, Step.APPROVE),
+        (a_request(factor=TYPED), STRONG, 2, Step.APPROVE),
+        (a_request(), STRONG, 3, Step.SIGN_IN),
+    ],
+)
+@clause("ASVS", "6.3.3")
+def test_the_second_factor_is_a_part_of_signing_in(
+    request_: AuthorizationRequest, session: Session | None, required: int, step: Step
+) -> None:
+    assert step_of(request_, session, KNOWN, required) is step
 
 
 REDIRECTS = {
@@ -95,8 +141,8 @@ def test_all_combinations_of_reasons_to_ask() -> None:
 def test_nobody_is_approved_without_a_session_or_past_the_end() -> None:
     for answered, ended, session in product((None, NOW), (NOW - 1, NOW), (None, a_session())):
         request = a_request(answered_at=answered, expires_at=ended)
-        assert next_step(request, a_client(), session, KNOWN, NOW) in (Step.ANSWERED, Step.EXPIRED)
-    assert next_step(a_request(), a_client(), None, KNOWN, NOW) is Step.SIGN_IN
+        assert step_of(request, session, KNOWN) in (Step.ANSWERED, Step.EXPIRED)
+    assert step_of(a_request(), None, KNOWN) is Step.SIGN_IN
 
 
 @clause("OAuth 2.1", "7.3")

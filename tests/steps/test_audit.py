@@ -8,6 +8,7 @@ from pathlib import Path
 
 from authgate.protocol.digests import digest
 from authgate.protocol.errors import Refusal
+from authgate.protocol.records import Person
 from authgate.steps.consent import deny
 from authgate.steps.revoke import introspect, revoke
 from authgate.steps.sign_in import begin_session, end_session, with_password
@@ -36,8 +37,10 @@ async def everything(world: World) -> None:
     await _refused(world.exchange(await world.flow(confidential), client_secret="a wrong secret"))
     opened = await world.open(await world.register(), VERIFIER)
     await deny(world.parts, opened.request, world.person, ADDRESS)
-    person = await with_password(world.parts, EMAIL, PASSWORD, ADDRESS)
-    await _refused(with_password(world.parts, EMAIL, "a wrong password", ADDRESS))
+    asked = opened.request
+    person = await with_password(world.parts, asked, EMAIL, PASSWORD, ADDRESS)
+    assert isinstance(person, Person)
+    await _refused(with_password(world.parts, asked, EMAIL, "a wrong password", ADDRESS))
     session = await begin_session(world.parts, person, ADDRESS)
     world.secrets |= {session.cookie, "a wrong secret", "a wrong password"}
     await end_session(world.parts, session.session, ADDRESS)

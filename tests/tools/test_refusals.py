@@ -12,7 +12,7 @@ import pytest
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
 from authgate.security.limits import LimitPolicy
-from authgate.steps import sign_in
+from authgate.steps import consent, sign_in
 from authgate.steps.authorize import Opened, Origin, open_request
 from authgate.steps.parts import Parts
 from authgate.tools.catalogue import TOOLS, call
@@ -257,10 +257,11 @@ async def test_tools_and_pages_share_their_throttle(tmp_path: Path) -> None:
     limits = LimitPolicy(sign_in_account="4/minute")
     async with parts_in(tmp_path, limits=limits) as parts:
         _, challenge_id = await challenged(parts)
+        request = await consent.load_challenge(parts, challenge_id)
         wrong = signing_in(challenge_id, password="wrong")
         for _ in range(2):
             with pytest.raises(Refusal, match="sign_in_wrong"):  # as the sign-in page calls it
-                await sign_in.with_password(parts, EMAIL.upper(), "wrong", "198.51.100.9")
+                await sign_in.with_password(parts, request, EMAIL.upper(), "wrong", "198.51.100.9")
             assert (await refused(parts, "oauth_authenticate", wrong)).reason is (
                 Reason.SIGN_IN_WRONG
             )
@@ -268,7 +269,7 @@ async def test_tools_and_pages_share_their_throttle(tmp_path: Path) -> None:
         assert refusal.reason is Reason.SIGN_IN_THROTTLED
         assert 1 <= (refusal.retry_after or 0) <= 60
         with pytest.raises(Refusal, match="sign_in_throttled"):
-            await sign_in.with_password(parts, EMAIL, PASSWORD, "198.51.100.9")
+            await sign_in.with_password(parts, request, EMAIL, PASSWORD, "198.51.100.9")
 
 
 async def test_registrations_are_throttled_by_address(tmp_path: Path) -> None:

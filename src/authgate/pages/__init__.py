@@ -1,4 +1,4 @@
-"""The pages a person sees: sign-in, consent, sign-out, errors. They need no script at all.
+"""The pages a person sees: sign-in, code, consent, sign-out, errors. They need no script at all.
 
 Every page belongs to one authorization request, named by its handle, in one browser, named by its
 cookie. No page sends a person to another page: each returns to the dispatcher (`dispatch`), which
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from authgate.pages import consent, dispatch, errors, sign_in, sign_out, static
+from authgate.pages import consent, dispatch, errors, factor, sign_in, sign_out, static
 from authgate.pages.site import PublicUrl, Site
 from authgate.security.session import Cookies
 from authgate.steps.parts import Parts
@@ -31,6 +31,7 @@ def routes(parts: Parts, cookies: Cookies) -> dict[str, Endpoint]:
     return {
         "/oauth/continue": page(get=partial(dispatch.proceed, site)),
         "/oauth/sign-in": page(post=partial(sign_in.submit, site)),
+        "/oauth/factor": page(post=partial(factor.submit, site)),
         "/oauth/consent": page(post=partial(consent.submit, site)),
         "/oauth/sign-out": page(
             get=partial(sign_out.ask, site), post=partial(sign_out.submit, site)

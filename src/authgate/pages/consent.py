@@ -46,7 +46,7 @@ async def submit(site: Site, request: Request) -> Answer:
             raise Refusal(Reason.INTERACTION_ANSWERED)
         case Step.EXPIRED:
             raise Refusal(Reason.INTERACTION_EXPIRED)
-        case Step.SIGN_IN:  # the session ended while the form was open
+        case Step.SIGN_IN | Step.FACTOR:  # the session ended while the form was open
             return see_other(site.continue_link(handle))
         case Step.CONSENT | Step.APPROVE:
             return await _answer(site, visitor, interaction, decision)

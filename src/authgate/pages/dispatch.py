@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authgate.pages import consent, sign_in, visit
+from authgate.pages import consent, factor, sign_in, visit
 from authgate.pages.site import Site
 from authgate.pages.visit import Visit
 from authgate.protocol.errors import Reason, Refusal
@@ -24,6 +24,8 @@ async def proceed(site: Site, request: Request) -> Answer:
     match interaction.step:
         case Step.SIGN_IN:
             return sign_in.form(site, visitor, interaction, handle)
+        case Step.FACTOR:
+            return factor.form(site, visitor, interaction, handle)
         case Step.CONSENT:
             return consent.form(site, visitor, interaction, handle)
         case Step.APPROVE:

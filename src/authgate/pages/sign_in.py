@@ -13,13 +13,21 @@ from authgate.pages.site import Site
 from authgate.pages.visit import Visit
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.journey import Step
+from authgate.protocol.records import Person
 from authgate.steps import sign_in as steps
 from authgate.steps.consent import Interaction
+from authgate.steps.factor import FactorDue
 from authgate.web.answers import Answer, refusal_headers, see_other
 from authgate.web.request import Request
 
 # What may be said on the form itself, because trying again there makes sense.
-_ON_THE_FORM = (Reason.SIGN_IN_WRONG, Reason.SIGN_IN_THROTTLED, Reason.SIGN_IN_UNAVAILABLE)
+_ON_THE_FORM = (
+    Reason.SIGN_IN_WRONG,
+    Reason.SIGN_IN_THROTTLED,
+    Reason.SIGN_IN_UNAVAILABLE,
+    Reason.FACTOR_MISSING,
+    Reason.FACTOR_UNSUPPORTED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,8 @@ def form(
 async def submit(site: Site, request: Request) -> Answer:
     """`POST /oauth/sign-in`: a new session and back to the dispatcher, or the form again.
 
+    With a second factor due, back to the dispatcher without a session.
+
     The token is not bound to a session: signing in through a second tab must not break the form
     in the first. Browser and request are enough against a sign-in forced by another site.
     """
@@ -74,22 +84,27 @@ async def submit(site: Site, request: Request) -> Answer:
     interaction = await visit.interaction(site, visitor, handle)
     if not visit.has_token(site, visitor, "sign-in", asked, session=False):
         raise Refusal(Reason.FORM_TOKEN)
-    _refuse_unless_open(interaction)
+    refuse_unless_open(interaction)
     username, password = asked.get("username"), asked.get("password")
     if username is None or password is None:
         return form(
             site, visitor, interaction, handle, username=username or "", problem=_INCOMPLETE
         )
     try:
-        person = await steps.with_password(site.parts, username, password, visitor.address)
+        outcome = await steps.with_password(
+            site.parts, interaction.request, username, password, visitor.address
+        )
     except Refusal as refusal:
         if refusal.reason not in _ON_THE_FORM:
             raise
-        shown = form(
-            site, visitor, interaction, handle, username=username, problem=_problem(refusal)
-        )
-        shown.headers.extend(refusal_headers(refusal))
-        return shown
+        return refused_form(site, visitor, interaction, handle, refusal, username)
+    if isinstance(outcome, FactorDue):
+        return await _half_way(site, visitor, handle)
+    return await admit(site, visitor, outcome, handle)
+
+
+async def admit(site: Site, visitor: Visit, person: Person, handle: str) -> Answer:
+    """A new session for a person who proved all that was asked, and back to the dispatcher."""
     fresh = await steps.begin_session(site.parts, person, visitor.address)
     if visitor.session is not None:
         # The old cookie is overwritten; a copy of it must not stay good for hours.
@@ -98,8 +113,33 @@ async def submit(site: Site, request: Request) -> Answer:
     return see_other(site.continue_link(handle), [(b"set-cookie", cookie)])
 
 
-def _refuse_unless_open(interaction: Interaction) -> None:
-    """No password is looked at for a request that nobody can answer any more."""
+async def _half_way(site: Site, visitor: Visit, handle: str) -> Answer:
+    """A code is due. Whoever was signed in before is not who typed this password just now, or has
+    to step up: their session must not answer the request meanwhile."""
+    if visitor.session is None:
+        return see_other(site.continue_link(handle))
+    await steps.end_session(site.parts, visitor.session, visitor.address)
+    cookie = site.cookies.clear_session().encode("ascii")
+    return see_other(site.continue_link(handle), [(b"set-cookie", cookie)])
+
+
+def refused_form(
+    site: Site,
+    visitor: Visit,
+    interaction: Interaction,
+    handle: str,
+    refusal: Refusal,
+    username: str = "",
+) -> Answer:
+    """The form with what went wrong above it, and what that asks of the answer's headers."""
+    problem = _problem(refusal)
+    shown = form(site, visitor, interaction, handle, username=username, problem=problem)
+    shown.headers.extend(refusal_headers(refusal))
+    return shown
+
+
+def refuse_unless_open(interaction: Interaction) -> None:
+    """Neither password nor code is looked at for a request that nobody can answer any more."""
     if interaction.step is Step.ANSWERED:
         raise Refusal(Reason.INTERACTION_ANSWERED)
     if interaction.step is Step.EXPIRED:
@@ -112,4 +152,8 @@ def _problem(refusal: Refusal) -> Problem:
     if refusal.retry_after is not None:
         wait = words.duration(refusal.retry_after)
         return Problem(status, alert, f"Wait {wait}, then try again.")
-    return Problem(status, alert, "Check both and try again.", blames_input=True)
+    if refusal.reason is Reason.SIGN_IN_WRONG:
+        return Problem(status, alert, "Check both and try again.", blames_input=True)
+    if refusal.reason in (Reason.FACTOR_SPENT, Reason.FACTOR_ENDED):
+        return Problem(status, alert, "Enter your password again, and then the current code.")
+    return Problem(status, alert, refusal.hint)

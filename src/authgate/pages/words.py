@@ -78,6 +78,18 @@ def _home(claimed: object) -> str | None:
     return host if _PLAIN_HOST.fullmatch(host) else None
 
 
+_CODES = {
+    "totp": "Code from your authenticator app",
+    "phone": "Code from the message to your phone",
+}
+
+
+def code_asked(kind: str, hint: str) -> str:
+    """Which code a second factor asks for. `hint` is the end of a telephone number, or empty."""
+    words = _CODES.get(kind, "Code of your second factor")
+    return f"{words} (…{hint})" if hint else words
+
+
 def duration(seconds: int) -> str:
     """A time to wait in words, never shorter than it is."""
     if seconds < 60:

@@ -20,6 +20,9 @@ _NEW_AUTHORIZATION = (
     "challenge it was made for."
 )
 _SIGN_IN_AGAIN = "Start a new authorization request so that the person can sign in again."
+_PASSWORD_AGAIN = (
+    "Sign in with the password again and then enter a current code; the challenge stays usable."
+)
 _TOKEN_AGAIN = (
     "Get a new access token with the refresh token, or start a new authorization request."
 )
@@ -298,7 +301,34 @@ FACES: dict[Reason, Face] = {
         "access_denied",
         401,
         "That code is not right.",
-        "Enter the current code of your authenticator.",
+        "Enter the current code; after too many wrong ones the password is due again.",
+    ),
+    Reason.FACTOR_SENT_AGAIN: Face(
+        "access_denied",
+        401,
+        "That code no longer counts; a new one was sent.",
+        "Enter the code of the newest message.",
+    ),
+    Reason.FACTOR_SPENT: Face(
+        "access_denied", 401, "Too many codes were not right.", _PASSWORD_AGAIN
+    ),
+    Reason.FACTOR_ENDED: Face(
+        "access_denied",
+        401,
+        "The sign-in has to begin again: its second step took too long or is over.",
+        _PASSWORD_AGAIN,
+    ),
+    Reason.FACTOR_MISSING: Face(
+        "access_denied",
+        403,
+        "This server asks for a second factor, and this account has none.",
+        "Set up an authenticator for the account, then sign in again.",
+    ),
+    Reason.FACTOR_UNSUPPORTED: Face(
+        "access_denied",
+        403,
+        "The second factor of this account is of a kind that does not work here.",
+        "Add an authenticator app or a phone number to the account, then sign in again.",
     ),
     Reason.FORM_TOKEN: Face(
         "access_denied",
@@ -349,8 +379,9 @@ FACES: dict[Reason, Face] = {
         "invalid_request",
         400,
         "It is not clear how to sign in: {why}.",
-        "With the challenge_id send username and password, or provider and oauth_code; or open the "
-        "authorization_url that oauth_authorize returned in a browser.",
+        "With the challenge_id send username and password, or provider and oauth_code, or the "
+        "mfa_code that was asked for; or open the authorization_url that oauth_authorize returned "
+        "in a browser.",
     ),
     Reason.GRANT_TYPE_MISSING: Face(
         "invalid_request",

@@ -17,6 +17,7 @@ class Step(Enum):
     """What the browser does next."""
 
     SIGN_IN = "sign_in"
+    FACTOR = "factor"
     CONSENT = "consent"
     APPROVE = "approve"
     ANSWERED = "answered"
@@ -29,19 +30,36 @@ def next_step(
     session: Session | None,
     remembered: Consent | None,
     now: int,
+    *,
+    required_assurance: int,
 ) -> Step:
-    """The next step of `request` at `now` (seconds) for the browser that holds `session`."""
+    """The next step of `request` at `now` (seconds) for the browser that holds `session`.
+
+    A pending factor asks for its code only where no session is good enough already: it is a part
+    of signing in, and who is signed in has nothing to prove.
+    """
     if request.answered_at is not None:
         return Step.ANSWERED
     if request.expires_at <= now:
         return Step.EXPIRED
-    if session is None or session.expires_at <= now:
-        return Step.SIGN_IN
-    if "login" in request.prompt and session.created_at < request.created_at:
-        return Step.SIGN_IN
-    if "select_account" in request.prompt and session.created_at < request.created_at:
-        return Step.SIGN_IN
-    return Step.CONSENT if must_ask(request, client, remembered) else Step.APPROVE
+    if session is not None and _is_enough(session, request, now, required_assurance):
+        return Step.CONSENT if must_ask(request, client, remembered) else Step.APPROVE
+    factor = request.factor
+    return Step.FACTOR if factor is not None and factor.expires_at > now else Step.SIGN_IN
+
+
+def _is_enough(
+    session: Session, request: AuthorizationRequest, now: int, required_assurance: int
+) -> bool:
+    """Does this session sign anybody in for this request?
+
+    One that is too weak for what the operator demands counts as none, so that its person steps up
+    by signing in anew: there is no second way to a stronger session, and none to forget.
+    """
+    if session.expires_at <= now or session.person.assurance < required_assurance:
+        return False
+    anew = "login" in request.prompt or "select_account" in request.prompt
+    return not (anew and session.created_at < request.created_at)
 
 
 def must_ask(request: AuthorizationRequest, client: Client, remembered: Consent | None) -> bool:

@@ -23,6 +23,7 @@ class Policy:
     request_ttl: int = 600
     session_ttl: int = 43_200
     verifier_attempts: int = 5
+    required_assurance: int = 1  # how many independent factors a sign-in needs to count
     tool_passwords: bool = True
 
     @property

@@ -24,7 +24,8 @@ MAX_REDIRECT_URIS = 20
 MAX_NAME = 120
 MAX_TEXT = 2048
 MAX_MARKS = 4  # more than any script writes on one letter
-MAX_JWKS = 16_384
+MAX_JWKS = 8192
+MAX_KEPT = 16_384
 
 _DISPLAY_URLS = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
 _TEXTS = ("software_id", "software_version")
@@ -62,6 +63,8 @@ def judge(
     given = {name: value for name, value in document.items() if value not in (None, "", [])}
     _refuse_software_statement(given.get("software_statement"))
     uris = _redirect_uris(given.get("redirect_uris"), private_schemes)
+    metadata = _display(given)
+    _refuse_bulk(uris, metadata)
     return Registration(
         redirect_uris=uris,
         auth_method=_auth_method(given.get("token_endpoint_auth_method")),
@@ -70,7 +73,7 @@ def judge(
         scopes=_scopes(given.get("scope"), offered),
         application_type=_application_type(given.get("application_type"), uris),
         name=_name(given.get("client_name")),
-        metadata=_display(given),
+        metadata=metadata,
     )
 
 
@@ -135,6 +138,12 @@ def _redirect_uris(value: object, private_schemes: Collection[str]) -> tuple[str
     if not kept:
         raise Refusal(Reason.REGISTRATION_REDIRECT_URI, uri=str(value[0]), why=left_out.why)
     return tuple(dict.fromkeys(kept))
+
+
+def _refuse_bulk(uris: tuple[str, ...], metadata: Mapping[str, object]) -> None:
+    """Anybody may register, so what one registration leaves on our disk is bounded as a whole."""
+    if sum(map(len, uris)) + len(json.dumps(metadata)) > MAX_KEPT:
+        raise _bad("redirect_uris", f"the registration is larger than {MAX_KEPT} bytes in all")
 
 
 def _auth_method(value: object) -> AuthMethod:

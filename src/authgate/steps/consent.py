@@ -59,7 +59,14 @@ async def load(
             redirect_uris.consent_host(request.redirect_uri),
             request.resource,
         )
-    step = journey.next_step(request, client, session, remembered, parts.clock())
+    step = journey.next_step(
+        request,
+        client,
+        session,
+        remembered,
+        parts.clock(),
+        required_assurance=parts.policy.required_assurance,
+    )
     return Interaction(request, client, session, step)
 
 

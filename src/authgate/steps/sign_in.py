@@ -12,8 +12,9 @@ from authgate.directories.contract import (
     Visitor,
 )
 from authgate.protocol.errors import Reason, Refusal
-from authgate.protocol.records import Person, Session
+from authgate.protocol.records import AuthorizationRequest, Person, Session
 from authgate.security.digests import digest, new_secret
+from authgate.steps.factor import EXPLAINED, RETRY_UNSAID, FactorDue, strong_enough, wait_for
 from authgate.steps.parts import Parts, audited
 
 
@@ -25,11 +26,14 @@ class NewSession:
     session: Session
 
 
-async def with_password(parts: Parts, username: str, password: str, address: str) -> Person:
-    """The person this user name and password belong to; raises `Refusal`.
+async def with_password(
+    parts: Parts, request: AuthorizationRequest, username: str, password: str, address: str
+) -> Person | FactorDue:
+    """The person this user name and password belong to, or the factor they still owe.
 
-    Pages and tools count into the same throttles, and only failures count. The refusal never says
-    which of the two was wrong.
+    Raises `Refusal`, which never says which of the two was wrong. Pages and tools count into the
+    same throttles, and only failures count. A factor that is due waits in the row of `request`;
+    it clears no failures, or a password alone would buy guesses at the factor without end.
     """
     async with parts.throttles.sign_in(username, address) as attempt:
         if attempt.retry_after is not None:
@@ -38,16 +42,15 @@ async def with_password(parts: Parts, username: str, password: str, address: str
         match outcome:
             case SignedIn(person):
                 attempt.succeeded()
-                return person
+                return strong_enough(parts, person)
             case Unavailable(retry_after):
-                raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=retry_after or 5)
+                raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=retry_after or RETRY_UNSAID)
             case NeedsFactor():
-                # No directory of this version asks for one; signing in without it is no option.
-                raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=60)
+                return await wait_for(parts, request, outcome, username, address)
             case Refused():
                 attempt.failed()
     await parts.store.record(audited(parts.clock(), "person.sign_in", "refused", address=address))
-    raise Refusal(Reason.SIGN_IN_WRONG)
+    raise Refusal(EXPLAINED.get(outcome.explain, Reason.SIGN_IN_WRONG))
 
 
 async def begin_session(parts: Parts, person: Person, address: str) -> NewSession:

@@ -7,12 +7,13 @@ they came and raises `Refusal`. Never here: HTTP or MCP, wording, a rule of OAut
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import cast
+from typing import Literal, cast
 from urllib.parse import quote_plus
 
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
-from authgate.steps import authorize, consent, register, sign_in, token
+from authgate.protocol.records import AuthorizationRequest, Person
+from authgate.steps import authorize, consent, factor, register, sign_in, token
 from authgate.steps.parts import Parts
 from authgate.tools import takes
 from authgate.tools.arguments import Given, document, strings
@@ -47,13 +48,21 @@ async def oauth_authenticate(parts: Parts, given: Given, address: str) -> Answer
     Giving the password for this very challenge is the person's consent to what it asks, and is
     written to the audit trail as such. A wrong one leaves the challenge as it was. A challenge that
     cannot be answered any more is refused before the password is looked at, so that this is no way
-    to try passwords without a registered client.
+    to try passwords without a registered client. With a second factor due there is no code yet: the
+    same challenge is answered by the person's `mfa_code` then.
     """
     asked = strings(given, takes.AUTHENTICATE)
     challenge_id = asked.require("challenge_id")
-    username, password = _password_way(parts, asked)
+    way = _way(parts, asked)
     request = await consent.load_challenge(parts, challenge_id)
-    person = await sign_in.with_password(parts, username, password, address)
+    if way == "factor":
+        person = await _with_factor(parts, request, asked.require("mfa_code"), address)
+    else:
+        username, password = asked.require("username"), asked.require("password")
+        outcome = await sign_in.with_password(parts, request, username, password, address)
+        if isinstance(outcome, factor.FactorDue):
+            return _factor_due(outcome)
+        person = outcome
     answer = await consent.approve(
         parts,
         request,
@@ -63,6 +72,7 @@ async def oauth_authenticate(parts: Parts, given: Given, address: str) -> Answer
         via="password_in_tool",
     )
     return {
+        "mfa_required": False,
         "code": answer.code or "",
         "state": answer.state or "",
         "iss": parts.policy.issuer,
@@ -70,8 +80,27 @@ async def oauth_authenticate(parts: Parts, given: Given, address: str) -> Answer
     }
 
 
-def _password_way(parts: Parts, asked: Parameters) -> tuple[str, str]:
-    """User name and password, if that is the one way the arguments ask for; raises `Refusal`."""
+async def _with_factor(
+    parts: Parts, request: AuthorizationRequest, code: str, address: str
+) -> Person:
+    """The person whose second factor this is; a challenge without one due is told apart."""
+    if request.factor is None:
+        raise Refusal(
+            Reason.TOOL_SIGN_IN_UNCLEAR, why="no second factor is due for this challenge_id"
+        )
+    return await factor.answer_factor(parts, request, code, address)
+
+
+def _factor_due(due: factor.FactorDue) -> Answered:
+    return {
+        "mfa_required": True,
+        "factor": {"kind": due.kind, "hint": due.hint},
+        "expires_in": due.expires_in,
+    }
+
+
+def _way(parts: Parts, asked: Parameters) -> Literal["password", "factor"]:
+    """The one way to sign in that the arguments ask for; raises `Refusal`."""
     ways = {
         way: [name for name in names if asked.get(name) is not None]
         for way, names in takes.WAYS.items()
@@ -87,14 +116,14 @@ def _password_way(parts: Parts, asked: Parameters) -> tuple[str, str]:
         )
     if ways["provider"]:
         raise Refusal(Reason.PROVIDER_NOT_OFFERED, provider=asked.require("provider"))
-    if ways["factor"]:
-        raise Refusal(Reason.TOOL_SIGN_IN_UNCLEAR, why="no second factor was asked for")
-    username, password = asked.require("username"), asked.require("password")
+    if not ways["factor"]:
+        asked.require("username")
+        asked.require("password")
     if not parts.policy.tool_passwords:
         raise Refusal(Reason.TOOL_PASSWORDS_OFF)
     if not parts.passwords.ways.password:
         raise Refusal(Reason.SIGN_IN_NOT_OFFERED)
-    return username, password
+    return "factor" if ways["factor"] else "password"
 
 
 async def oauth_token(parts: Parts, given: Given, address: str) -> Token:

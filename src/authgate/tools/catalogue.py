@@ -52,7 +52,8 @@ _TOOLS = (
         "the authorization_url of oauth_authorize: a password given to a tool ends up in the "
         "model's transcript, and giving it here counts as the person's consent to what was asked. "
         "Never ask a person for a password they did not offer. A wrong password can be corrected "
-        "with the same challenge_id.",
+        "with the same challenge_id. If the answer says mfa_required, ask the person for their "
+        "current code and call again with challenge_id and mfa_code alone.",
         takes.AUTHENTICATE,
         Answered,
         calls.oauth_authenticate,

@@ -51,13 +51,36 @@ class Challenge(TypedDict):
     ]
 
 
-class Answered(TypedDict):
-    """The answer to an authorization request (RFC 6749 section 4.1.2, RFC 9207 section 2)."""
+class Factor(TypedDict):
+    """A second factor that is due."""
 
-    code: Annotated[str, Field(description="For oauth_token; works once, for a minute")]
-    state: Annotated[str, Field(description="The state that was sent; compare it")]
-    iss: Annotated[str, Field(description="The issuer; compare it to the one you meant")]
-    redirect_to: Annotated[str, Field(description="The same answer as a redirect")]
+    kind: Annotated[str, Field(description="totp (an authenticator app) or phone (a message)")]
+    hint: Annotated[str, Field(description="The end of the telephone number, or empty")]
+
+
+class Answered(TypedDict):
+    """The answer to an authorization request (RFC 6749 section 4.1.2, RFC 9207 section 2), or what
+    is still due before there is one.
+
+    One type with a member that is always there, and not a union: the root of an output schema is
+    an object with properties, and clients make their types from those.
+    """
+
+    mfa_required: Annotated[
+        bool, Field(description="false: here is the code; true: call again with mfa_code")
+    ]
+    code: NotRequired[
+        Annotated[str, Field(description="For oauth_token; works once, for a minute")]
+    ]
+    state: NotRequired[Annotated[str, Field(description="The state that was sent; compare it")]]
+    iss: NotRequired[
+        Annotated[str, Field(description="The issuer; compare it to the one you meant")]
+    ]
+    redirect_to: NotRequired[Annotated[str, Field(description="The same answer as a redirect")]]
+    factor: NotRequired[Annotated[Factor, Field(description="What the person has to enter")]]
+    expires_in: NotRequired[
+        Annotated[int, Field(description="Seconds until the password is due again")]
+    ]
 
 
 class Token(TypedDict):

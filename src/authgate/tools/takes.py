@@ -44,7 +44,10 @@ AUTHENTICATE = (
     ),
     Argument("provider", "With oauth_code: github or google, if oauth_authorize offered it."),
     Argument("oauth_code", "With provider: the one-time code our page showed after that sign-in."),
-    Argument("mfa_code", "A second factor, when this tool has asked for one."),
+    Argument(
+        "mfa_code",
+        "Alone with challenge_id, after an answer with mfa_required: the person's current code.",
+    ),
 )
 
 TOKEN = (

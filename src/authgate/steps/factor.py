@@ -1,0 +1,174 @@
+"""The second factor: kept in the request's row when the password was right, then answered or ended.
+
+Between the two nobody is signed in: there is no session, no consent page and no code until the
+factor is right, because all of those begin with the person that only `answer_factor` returns.
+What waits is sealed here once more, together with the user name: the answer counts into the same
+throttles as the password did, and those know accounts by user name. Any other key would not do. The
+request's would give whoever knows the password a fresh count with each request, and a digest of an
+address can be guessed from a list of addresses. So the row says of nobody who is about to sign in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from authgate.directories.contract import (
+    Explain,
+    NeedsFactor,
+    Refused,
+    SignedIn,
+    Unavailable,
+    Visitor,
+)
+from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.records import AuthorizationRequest, PendingFactor, Person
+from authgate.security.vault import SealedValueUnreadable
+from authgate.steps.parts import Parts, audited
+
+MAX_TRIES = 5
+MAX_WAIT = 300
+RETRY_UNSAID = 5
+
+# Where saying more than "begin again" helps the person, who has proved the first factor.
+EXPLAINED: Mapping[str | None, Reason] = {
+    Explain.FACTOR_MISSING: Reason.FACTOR_MISSING,
+    Explain.FACTOR_UNSUPPORTED: Reason.FACTOR_UNSUPPORTED,
+}
+
+_PURPOSE = "pending factor"
+
+
+@dataclass(frozen=True, slots=True)
+class FactorDue:
+    """The password was right, and a code is due within `expires_in` seconds."""
+
+    kind: str
+    hint: str
+    expires_in: int
+
+
+async def wait_for(
+    parts: Parts, request: AuthorizationRequest, needs: NeedsFactor, username: str, address: str
+) -> FactorDue:
+    """Keep what the factor needs until it is answered; raises `Refusal` if nobody can any more."""
+    factor = await _keep(parts, request, needs, username)
+    now = parts.clock()
+    due = audited(now, "person.sign_in", "factor_due", address=address, factor=factor.kind)
+    await parts.store.record(due)
+    return FactorDue(factor.kind, factor.hint, max(0, factor.expires_at - now))
+
+
+async def _keep(
+    parts: Parts,
+    request: AuthorizationRequest,
+    needs: NeedsFactor,
+    username: str,
+    failures: int = 0,
+) -> PendingFactor:
+    now = parts.clock()
+    ends = min(now + min(needs.expires_in, MAX_WAIT), request.expires_at)
+    sealed = parts.vault.seal(json.dumps([username, needs.sealed]), _PURPOSE)
+    factor = PendingFactor(needs.kind, needs.hint, sealed, ends, failures)
+    if not await parts.store.await_factor(request.request_digest, factor, now):
+        raise Refusal(await _why_over(parts, request))
+    return factor
+
+
+async def answer_factor(
+    parts: Parts, request: AuthorizationRequest, answer: str, address: str
+) -> Person:
+    """The person whose second factor this answers; raises `Refusal`.
+
+    A wrong answer leaves the factor due up to `MAX_TRIES`, an outage leaves it as it was; anything
+    else ends it, and the password is due again. Of two right answers at once one signs in.
+    """
+    factor = request.factor
+    if factor is None:
+        raise Refusal(Reason.FACTOR_ENDED)
+    waiting = _unsealed(parts, factor) if factor.expires_at > parts.clock() else None
+    if waiting is None:
+        await give_up(parts, request)
+        raise Refusal(Reason.FACTOR_ENDED)
+    username, sealed = waiting
+    async with parts.throttles.sign_in(username, address) as attempt:
+        if attempt.retry_after is not None:
+            raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=attempt.retry_after)
+        outcome = await parts.passwords.answer_factor(sealed, answer, Visitor(address))
+        match outcome:
+            case SignedIn(person):
+                if not await parts.store.settle_factor(request.request_digest, factor.sealed):
+                    raise Refusal(Reason.FACTOR_ENDED)
+                attempt.succeeded()
+                return strong_enough(parts, person)
+            case Unavailable(retry_after):
+                raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=retry_after or RETRY_UNSAID)
+            case NeedsFactor() | Refused():
+                # A code that was sent again counts too, or the messages would have no limit.
+                attempt.failed()
+    refused = audited(
+        parts.clock(), "person.sign_in", "refused", address=address, factor=factor.kind
+    )
+    await parts.store.record(refused)
+    if isinstance(outcome, NeedsFactor):
+        raise Refusal(await _again(parts, request, factor, outcome, username))
+    raise Refusal(await _refused(parts, request, outcome))
+
+
+async def give_up(parts: Parts, request: AuthorizationRequest) -> None:
+    """Forget the pending factor: the password is due again, perhaps another person's."""
+    if request.factor is not None:
+        await parts.store.settle_factor(request.request_digest, request.factor.sealed)
+
+
+def strong_enough(parts: Parts, person: Person) -> Person:
+    """The person, if the sign-in was as strong as the operator demands; raises `Refusal`.
+
+    Without this a sign-in would succeed that the journey then does not count, and the form would
+    come again and again without a word.
+    """
+    if person.assurance < parts.policy.required_assurance:
+        raise Refusal(Reason.FACTOR_MISSING)
+    return person
+
+
+def _unsealed(parts: Parts, factor: PendingFactor) -> tuple[str, str] | None:
+    """User name and the directory's state; None if the secret that sealed them is gone."""
+    try:
+        username, sealed = json.loads(parts.vault.open(factor.sealed, _PURPOSE))
+    except SealedValueUnreadable:
+        return None
+    return username, sealed
+
+
+async def _again(
+    parts: Parts,
+    request: AuthorizationRequest,
+    factor: PendingFactor,
+    needs: NeedsFactor,
+    username: str,
+) -> Reason:
+    """Another code was sent in place of the one answered, which counts as a try."""
+    failures = factor.failures + 1
+    if failures >= MAX_TRIES:
+        await give_up(parts, request)
+        return Reason.FACTOR_SPENT
+    await _keep(parts, request, needs, username, failures)
+    return Reason.FACTOR_SENT_AGAIN
+
+
+async def _refused(parts: Parts, request: AuthorizationRequest, refused: Refused) -> Reason:
+    if refused.explain != Explain.CODE_WRONG:
+        await give_up(parts, request)
+        return EXPLAINED.get(refused.explain, Reason.FACTOR_ENDED)
+    failures = await parts.store.count_factor_failure(request.request_digest, MAX_TRIES)
+    return Reason.FACTOR_SPENT if failures >= MAX_TRIES else Reason.FACTOR_WRONG
+
+
+async def _why_over(parts: Parts, request: AuthorizationRequest) -> Reason:
+    tool = request.kind == "tool"
+    found = await parts.store.request(request.request_digest)
+    if found is not None and found.answered_at is not None:
+        return Reason.CHALLENGE_ANSWERED if tool else Reason.INTERACTION_ANSWERED
+    return Reason.CHALLENGE_UNKNOWN if tool else Reason.INTERACTION_EXPIRED
