@@ -160,3 +160,11 @@ async def test_a_flood_from_one_address_is_slowed(open_gate: OpenGate) -> None:
     assert codes == [201, 201, 201, 429]
     blocked = await post(gate, {"redirect_uris": [REDIRECT]})
     assert 1 <= int(blocked.headers["retry-after"]) <= 5
+
+
+async def test_one_registration_leaves_a_bounded_trace(gate: Gate) -> None:
+    """Every member is within its own bound; together they are too much for a stranger to leave."""
+    uris = [f"https://client.example/{number}/{'x' * 1900}" for number in range(9)]
+    answer = await post(gate, {"redirect_uris": uris})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+    assert (await post(gate, {"redirect_uris": uris[:8]})).status_code == 201
