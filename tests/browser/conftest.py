@@ -8,9 +8,11 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, socket
+from typing import Any
 
 import pytest
 import uvicorn
@@ -21,6 +23,7 @@ from authgate.web.request import Receive, Scope, Send
 from tests.browser.sights import Sights
 from tests.pages import house as making
 from tests.pages.house import House
+from tests.second_factor import SecondFactor
 
 FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run
 --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage
@@ -42,7 +45,9 @@ class Served:
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.house: House = await making.build(self._database, issuer=self.url)
+        plain = await making.build(self._database, issuer=self.url)
+        owing: Any = SecondFactor(plain.parts.passwords, {making.LIN})
+        self.house: House = making.mount(replace(plain.parts, passwords=owing), plain.clock)
         config = uvicorn.Config(
             self._note_posts,
             http=DeadlineProtocol,

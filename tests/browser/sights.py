@@ -54,6 +54,9 @@ class Sights:
         self.chrome.find_element(By.ID, "username").send_keys(who)
         self.chrome.find_element(By.ID, "password").send_keys(password + Keys.ENTER)
 
+    def enter(self, code: str) -> None:
+        self.chrome.find_element(By.ID, "code").send_keys(code + Keys.ENTER)
+
     def press(self, *keys: str) -> None:
         """Keys to whatever has the focus."""
         actions = ActionChains(self.chrome, duration=0)

@@ -9,7 +9,8 @@ from selenium.webdriver.common.by import By
 
 from tests.browser.conftest import Arrivals, Served
 from tests.browser.sights import Sights
-from tests.pages.house import ADA, GRACE, PASSWORD
+from tests.pages.house import ADA, GRACE, LIN, PASSWORD
+from tests.second_factor import CODE
 
 
 def arrived(arrivals: Arrivals) -> dict[str, str]:
@@ -52,6 +53,33 @@ def test_by_keyboard_from_question_to_code(
     assert set(answer) == {"code", "state", "iss"}
     assert answer["state"] == "a state / with+marks"
     assert "Referer" not in arrivals.headers_seen[0]
+
+
+def test_the_code_by_keyboard_from_question_to_answer(
+    sights: Sights, served: Served, arrivals: Arrivals
+) -> None:
+    sights.open(served.register(redirect_uris=(arrivals.uri,)))
+    sights.await_title("Sign in")
+    sights.sign_in(LIN)
+    sights.await_title("Enter your code")
+    assert sights.focused == "code"  # typing can begin
+    sights.press("000000", Keys.ENTER)
+    sights.await_title("Error: That code is not right.")
+    assert sights.focused == "code"
+    assert sights.chrome.find_element(By.ID, "code").get_attribute("value") == ""
+    sights.press(Keys.ENTER)  # an empty code is not sent
+    assert "That code is not right." in sights.text
+    sights.press(Keys.TAB)
+    assert sights.focused == "Continue"
+    sights.press(Keys.TAB)
+    assert sights.focused == "Use another account"
+    sights.chrome.find_element(By.ID, "code").send_keys(CODE)
+    sights.press(Keys.TAB, Keys.ENTER)
+    sights.await_title("Allow access?")
+    assert LIN in sights.text
+    sights.press(Keys.TAB, Keys.TAB, Keys.TAB, Keys.ENTER)
+    sights.await_title("Connected")
+    assert set(arrived(arrivals)) == {"code", "state", "iss"}
 
 
 def test_denying_and_changing_the_account(

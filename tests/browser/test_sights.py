@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 
 from tests.browser.conftest import Served
 from tests.browser.sights import Sights
-from tests.pages.house import LOOPBACK_URI
+from tests.pages.house import LIN, LOOPBACK_URI
 
 WIDTHS = (1280, 320)
 EXPECTED_IN_CONSOLE = ("the server responded with a status of 4",)
@@ -40,6 +40,12 @@ def visit_all(sights: Sights, served: Served) -> Iterator[str]:
     yield shown("Sign in", "sign-in")
     sights.sign_in(password="wrong")
     yield shown("Error: That", "sign-in-wrong")
+    sights.sign_in(LIN)
+    yield shown("Enter your code", "factor")
+    sights.enter("000000")
+    yield shown("Error: That code", "factor-wrong")
+    sights.chrome.find_element(By.NAME, "another").click()
+    sights.await_title("Sign in")
     sights.sign_in()
     yield shown("Allow", "consent-loopback")
     sights.open(web, scope="mcp:use files:write offline_access")

@@ -16,7 +16,7 @@ Build = Callable[..., Awaitable[House]]
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the schema and two people, made once and copied for each test."""
+    """A database with the schema and three people, made once and copied for each test."""
     path = tmp_path_factory.mktemp("pages") / "authgate.sqlite3"
 
     async def make() -> None:

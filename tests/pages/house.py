@@ -38,6 +38,7 @@ from authgate.web.request import Receive, Request, Scope, Send
 
 ISSUER = "http://localhost:8000"
 ADA, GRACE = "ada@example.org", "grace@example.org"
+LIN = "lin@example.org"  # owes a code where a test puts a second factor around the directory
 PASSWORD = "an engine that weaves"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 WEB_URI = "https://client.example/callback"
@@ -114,13 +115,13 @@ async def build(
     limits: LimitPolicy | None = None,
     directory: Directory | None = None,
 ) -> House:
-    """The house on an open store, with two people in it."""
+    """The house on an open store, with three people in it."""
     clock = Clock()
     store = SqliteStore(database)
     await store.open()
     vault = Vault(["a secret of tests, long enough: 7qT1pWz0xLmA9"])
     passwords = Passwords(time_cost=1, memory_kib=64)
-    for email in (ADA, GRACE):
+    for email in (ADA, GRACE, LIN):
         if await store.account_by_email(email) is None:
             await people.add_person(store, passwords, email, PASSWORD, clock())
     parts = Parts(
