@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from authgate import app as application
 from authgate import settings
+from authgate.app import core
 from authgate.directories.passwords import Passwords
 from tests.endpoints.gate import Gate
 
@@ -21,7 +21,7 @@ async def open_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     gates: list[Gate] = []
     # Real argon2id, at a strength that leaves the time to what is tested here.
     cheap = functools.partial(Passwords, time_cost=1, memory_kib=64)
-    monkeypatch.setattr(application, "Passwords", cheap)
+    monkeypatch.setattr(core, "Passwords", cheap)
 
     async def one(**environment: Any) -> Gate:
         monkeypatch.setenv("AUTHGATE_DATA_DIR", str(tmp_path / str(len(gates))))

@@ -11,6 +11,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from authgate import app as application
+from authgate.app import building
 from authgate.directories.contract import Gone
 from authgate.directories.embedded import EmbeddedDirectory
 from authgate.directories.people import disable_person
@@ -34,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Seconds that a gate opened after this runs ahead of the real clock."""
     ahead = [0]
     real = application.now
-    monkeypatch.setattr(application, "now", lambda: real() + ahead[0])
+    monkeypatch.setattr(building, "now", lambda: real() + ahead[0])
     return ahead
 
 

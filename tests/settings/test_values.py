@@ -51,7 +51,19 @@ GOOD = {
     "WORKOS_API_KEY": ["sk_test_1"],
     "WORKOS_CLIENT_ID": ["client_1"],
     "WORKOS_API_URL": ["https://api.workos.com"],
+    # What else a project needs is tested below: one setting alone is no project.
     "SUPABASE_URL": [],
+    "SUPABASE_PUBLISHABLE_KEY": ["sb_publishable_1"],
+    "SUPABASE_ANON_KEY": ["eyJ.a.b"],
+    "SUPABASE_SECRET_KEY": ["sb_secret_1"],
+    "SUPABASE_SERVICE_ROLE_KEY": ["eyJ.a.b"],
+    "AUTHGATE_SUPABASE_AUTH_URL": ["https://auth.example", "http://127.0.0.1:9999/"],
+    "AUTHGATE_SUPABASE_FORWARD_ADDRESS": ["true", "false"],
+    "AUTHGATE_SUPABASE_FORWARD_HEADER": ["X-Forwarded-For"],
+    "AUTHGATE_SUPABASE_OUTAGE_GRACE": ["0", "86400"],
+    "AUTHGATE_SUPABASE_SOCIAL_WITH_AUTOCONFIRM": ["true", "false"],
+    "AUTHGATE_SUPABASE_KEEP_SESSION": ["false"],
+    "AUTHGATE_REQUIRE_SECOND_FACTOR": ["false"],
 }
 
 BAD = {
@@ -92,7 +104,6 @@ BAD = {
     ],
     "AUTHGATE_ISSUER": [("authkit", "builtin issuer only"), ("own", "builtin or authkit")],
     "AUTHGATE_PASSWORDS": [
-        ("supabase", "AUTHGATE_PASSWORDS=embedded"),
         ("ldap", "embedded or supabase"),
     ],
     "AUTHGATE_SOCIAL": [
@@ -145,7 +156,28 @@ BAD = {
     "AUTHGATE_ROLLOUT": [("observe", "required only"), ("sometimes", "off, observe")],
     "AUTHGATE_METRICS_BIND": [("127.0.0.1:9090", "no metrics listener")],
     "LOG_LEVEL": [("LOUD", "DEBUG, INFO"), ("10", "DEBUG, INFO")],
-    "SUPABASE_URL": [("https://x.supabase.co", "AUTHGATE_PASSWORDS=embedded")],
+    "SUPABASE_URL": [
+        ("https://x.supabase.co", "AUTHGATE_PASSWORDS=embedded"),
+        ("https://x.supabase.co", "SUPABASE_PUBLISHABLE_KEY"),
+    ],
+    "SUPABASE_PUBLISHABLE_KEY": [("sb_publishable_1 2", "copy the key again")],
+    "SUPABASE_ANON_KEY": [("eyJ\n.a.b", "copy the key again")],
+    "SUPABASE_SECRET_KEY": [("sb_secret_1\n", "copy the key again")],
+    "SUPABASE_SERVICE_ROLE_KEY": [("eyJ.a.ü", "copy the key again")],
+    "AUTHGATE_SUPABASE_AUTH_URL": [("auth.example", "https://host"), ("ftp://a.b", "https://host")],
+    "AUTHGATE_SUPABASE_FORWARD_ADDRESS": [("maybe", "true or false")],
+    "AUTHGATE_SUPABASE_FORWARD_HEADER": [
+        ("X Forwarded", "name of a header"),
+        ("X-A: b", "name of a header"),
+    ],
+    "AUTHGATE_SUPABASE_OUTAGE_GRACE": [
+        ("-1", "0 or more"),
+        ("86401", "86400 or less"),
+        ("1h", "whole number"),
+    ],
+    "AUTHGATE_SUPABASE_SOCIAL_WITH_AUTOCONFIRM": [("maybe", "true or false")],
+    "AUTHGATE_SUPABASE_KEEP_SESSION": [("true", "SUPABASE_SECRET_KEY"), ("x", "true or false")],
+    "AUTHGATE_REQUIRE_SECOND_FACTOR": [("true", "SUPABASE_URL"), ("x", "true or false")],
 }
 
 
@@ -166,7 +198,7 @@ def test_good(name: str, value: str) -> None:
 )
 def test_bad(name: str, value: str, remedy: str) -> None:
     (told,) = problems(**{name: value})
-    assert told.startswith((f"{name}: ", "SUPABASE_URL: "))
+    assert told.startswith((f"{name}: ", "SUPABASE_PUBLISHABLE_KEY: "))
     assert remedy in told
     assert told.endswith(".")
     assert not told.endswith("..")

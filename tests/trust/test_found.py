@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from authgate import app as application
+from authgate.app import jobs
 from authgate.directories.people import disable_person
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
@@ -170,17 +171,17 @@ async def test_a_flood_of_requests_is_swept_faster_than_it_can_come(
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
-        if seconds == application.SWEEP_EVERY:
+        if seconds == jobs.SWEEP_EVERY:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(application, "SWEEP_FULL", 10)
+    monkeypatch.setattr(jobs, "SWEEP_FULL", 10)
     monkeypatch.setattr(gate.core.store, "sweep", in_tens)
     with monkeypatch.context() as patched:
-        patched.setattr(application, "asyncio", SimpleNamespace(sleep=pause))
+        patched.setattr(jobs, "asyncio", SimpleNamespace(sleep=pause))
         with pytest.raises(asyncio.CancelledError):
-            await application._sweeping(gate.core)
-    assert pauses == [application.SWEEP_AGAIN] * 3 + [application.SWEEP_EVERY]
-    assert application.SWEEP_AGAIN <= 0.1
+            await jobs.sweeping(gate.core)
+    assert pauses == [jobs.SWEEP_AGAIN] * 3 + [jobs.SWEEP_EVERY]
+    assert jobs.SWEEP_AGAIN <= 0.1
 
 
 async def test_a_session_begun_in_the_moment_of_being_shut_out_buys_nothing(gate: Gate) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authgate import __version__
+from authgate.app import callback_url
 
 if TYPE_CHECKING:
     from authgate.app import Core
+    from authgate.settings import Settings
 
 _NOT_OFFERED = "not offered"
 
@@ -18,10 +20,12 @@ _NOT_OFFERED = "not offered"
 def sign_in_rows(core: Core) -> list[tuple[str, str]]:
     """Each way to sign in with its owner."""
     settings = core.settings
-    passwords = settings.passwords or "embedded"
+    owner: str = settings.people_in
+    if owner == "supabase":
+        owner = f"supabase ({settings.supabase_auth})"
     social = settings.social or "none"
     offered = social if social != "none" else _NOT_OFFERED
-    return [("passwords", passwords), ("GitHub", offered), ("Google", offered)]
+    return [("passwords", owner), ("GitHub", offered), ("Google", offered)]
 
 
 def notes(core: Core, people: int) -> list[str]:
@@ -33,8 +37,30 @@ def notes(core: Core, people: int) -> list[str]:
             "WORKOS_API_KEY and WORKOS_CLIENT_ID are set, but GitHub and Google through WorkOS "
             "are not in this version: nothing is sent to WorkOS."
         )
-    if people == 0:
+    if settings.people_in == "supabase":
+        found += _supabase_notes(settings, people)
+    elif people == 0:
         found.append("There are no people yet. Add one: authgate people add name@example.com")
+    return found
+
+
+def _supabase_notes(settings: Settings, people: int) -> list[str]:
+    """What follows from the settings alone; what the project itself says goes into the log."""
+    found = []
+    if settings.supabase_high_key is None:
+        found.append(
+            "Nobody can be rechecked at Supabase without SUPABASE_SECRET_KEY: a ban or a deletion "
+            "there is not seen, and connections end 24 hours after the sign-in."
+        )
+    if people:
+        found.append(
+            f"The {people} people of `authgate people` cannot sign in while Supabase has the "
+            f"passwords."
+        )
+    found.append(
+        f"GitHub and Google through Supabase are not in this version. They will need this redirect "
+        f"URL allowed in the project: {callback_url(settings)}**"
+    )
     return found
 
 

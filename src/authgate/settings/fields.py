@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from authgate.settings import values
+from authgate.settings.supabase import SupabaseSettings
 from authgate.settings.values import Limit, Words
 
 DEFAULT_PORT = 8000
 
 
-class Settings(BaseSettings):
+class Settings(SupabaseSettings):
     """Every setting with its default. The description is the line `.env.example` has for it."""
 
     model_config = SettingsConfigDict(
@@ -50,7 +51,8 @@ class Settings(BaseSettings):
     passwords: Literal["embedded", "supabase"] | None = Field(
         None,
         validation_alias="AUTHGATE_PASSWORDS",
-        description="The directory that owns passwords: embedded.",
+        description="The directory that owns passwords: embedded, or supabase if SUPABASE_URL is "
+        "set.",
         json_schema_extra={"shown": "embedded"},
     )
     social: Literal["none", "supabase", "workos"] | None = Field(
@@ -133,12 +135,19 @@ class Settings(BaseSettings):
     allow_http: bool = Field(
         False,
         validation_alias="AUTHGATE_ALLOW_HTTP",
-        description="Allow a plain http public URL beyond loopback: true or false.",
+        description="Allow plain http beyond loopback, for the public URL and Supabase: "
+        "true or false.",
     )
     tool_passwords: bool = Field(
         True,
         validation_alias="AUTHGATE_TOOL_PASSWORDS",
         description="Whether oauth_authenticate takes passwords: true or false.",
+    )
+    require_second_factor: bool = Field(
+        False,
+        validation_alias="AUTHGATE_REQUIRE_SECOND_FACTOR",
+        description="Demand a second factor from everybody (Supabase's people only): "
+        "true or false.",
     )
     upstream: str | None = Field(
         None,
@@ -178,16 +187,16 @@ class Settings(BaseSettings):
         validation_alias="WORKOS_API_URL",
         description="WorkOS API address; nothing uses it yet.",
     )
-    supabase_url: str | None = Field(
-        None,
-        validation_alias="SUPABASE_URL",
-        description="A Supabase project; refused yet, unless AUTHGATE_PASSWORDS=embedded is set.",
-    )
 
     @property
     def public(self) -> str:
         """The public URL; with the default port when none is set."""
         return self.public_url or f"http://localhost:{DEFAULT_PORT}"
+
+    @property
+    def people_in(self) -> Literal["embedded", "supabase"]:
+        """The one directory whose people sign in, with a password at least."""
+        return self.passwords or ("supabase" if self.supabase_url else "embedded")
 
     @property
     def data_folder(self) -> Path:

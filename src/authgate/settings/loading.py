@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from authgate.settings import supabase
 from authgate.settings.fields import DEFAULT_PORT, Settings
 from authgate.settings.values import LOOPBACK, PUBLIC_URL
 
@@ -112,10 +113,12 @@ def _contradictions(settings: Settings) -> list[str]:
         )
     if settings.issuer == "authkit":
         problems.append("AUTHGATE_ISSUER: this version has the builtin issuer only; unset it.")
-    if settings.passwords == "supabase" or (settings.supabase_url and settings.passwords is None):
+    chosen = settings.people_in == "supabase"
+    problems += supabase.problems(settings, chosen=chosen, allow_http=settings.allow_http)
+    if settings.require_second_factor and not chosen:
         problems.append(
-            "SUPABASE_URL: this version cannot check passwords at Supabase yet; unset it, or set "
-            "AUTHGATE_PASSWORDS=embedded to go on with authgate's own people."
+            "AUTHGATE_REQUIRE_SECOND_FACTOR: authgate's own people have no second factor, so "
+            "nobody could sign in; unset it, or set SUPABASE_URL."
         )
     problems += [
         f"{name}: this version does not have it yet; unset it to use the built-in example at /mcp."

@@ -40,6 +40,23 @@ def public_url(value: str) -> str:
     return value
 
 
+def service_url(value: str) -> str:
+    """The address of a service that is called, for paths to be put behind it."""
+    match = PUBLIC_URL.fullmatch(value.rstrip("/"))
+    if not match or int((match["port"] or ":0")[1:]) > 65535:
+        raise ValueError("write it as https://host or https://host/path, in lower case")
+    return value.rstrip("/")
+
+
+def supabase_project(value: str) -> str:
+    """The project's address; what people copy from an API's page has a path behind it."""
+    url = service_url(value)
+    for path in ("/auth/v1", "/rest/v1"):
+        if url.endswith(path):
+            raise ValueError(f"leave out {path}: write the project's URL alone")
+    return url
+
+
 def known_origins(names: tuple[str, ...]) -> tuple[str, ...]:
     if not all(_ORIGIN.fullmatch(name) for name in names):
         raise ValueError(

@@ -1,0 +1,73 @@
+"""The parts below HTTP, made from the settings: what the command line needs too."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from authgate.directories.passwords import Passwords
+from authgate.issuers.builtin import BuiltinIssuer
+from authgate.protocol.policy import Policy
+from authgate.security.keys import KeyRing
+from authgate.security.vault import Vault
+from authgate.settings import Settings
+from authgate.store.sqlite import SqliteStore
+
+MCP_PATH = "/mcp"
+
+
+def now() -> int:
+    """The time in integer seconds since the epoch."""
+    return int(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What stands whichever directory people are in; `passwords` hashes for the embedded one."""
+
+    settings: Settings
+    policy: Policy
+    vault: Vault
+    store: SqliteStore
+    keys: KeyRing
+    issuer: BuiltinIssuer
+    passwords: Passwords
+
+    async def open(self) -> None:
+        """Create or migrate the store and load the signing keys."""
+        await self.store.open()
+        await self.keys.load(now())
+
+    async def close(self) -> None:
+        """Finish what was accepted and let go; hashes that still wait are given up."""
+        self.passwords.close()
+        await self.store.close()
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the rules need of the settings."""
+    own = settings.public + MCP_PATH
+    return Policy(
+        issuer=settings.public,
+        resources=tuple(dict.fromkeys((own, *settings.resources))),
+        scopes=settings.scopes,
+        redirect_schemes=settings.redirect_schemes,
+        code_ttl=settings.code_ttl,
+        access_token_ttl=settings.access_token_ttl,
+        refresh_token_ttl=settings.refresh_token_ttl,
+        refresh_grace=settings.refresh_grace,
+        required_assurance=2 if settings.require_second_factor else 1,
+        tool_passwords=settings.tool_passwords,
+    )
+
+
+def build_core(settings: Settings) -> Core:
+    """Make the parts below HTTP; nothing is opened yet."""
+    key = settings.secret_key.get_secret_value() if settings.secret_key else None
+    vault = Vault.load(key, settings.data_folder)
+    store = SqliteStore(settings.sqlite_path)
+    keys = KeyRing(
+        store, vault, algorithm=settings.signing_alg, access_ttl=settings.access_token_ttl
+    )
+    issuer = BuiltinIssuer(settings.public, keys, access_ttl=settings.access_token_ttl)
+    return Core(settings, policy_of(settings), vault, store, keys, issuer, Passwords())

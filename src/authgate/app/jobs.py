@@ -1,0 +1,46 @@
+"""What goes on beside the requests for as long as the process lives.
+
+No job ends because of a trouble that may pass, and none holds anybody up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from authgate.app.core import Core, now
+from authgate.observe import log
+from authgate.security.key_material import KeyUnusable
+from authgate.security.vault import SealedValueUnreadable
+from authgate.store.contract import StoreUnavailable
+
+SWEEP_EVERY = 60.0
+SWEEP_FULL = 500  # a sweep that found this many rows is followed by another
+SWEEP_AGAIN = 0.1  # 5,000 rows a second: a flood of requests must not outrun its removal
+KEYS_EVERY = 5.0
+
+
+async def sweeping(core: Core) -> None:
+    """Remove what nothing can need any more, in small batches, for as long as the process lives."""
+    while True:
+        try:
+            swept = await core.store.sweep(now(), access_ttl=core.policy.access_token_ttl)
+            await core.store.forget_signing_keys(now())
+            if swept.total:
+                log.debug("store.swept", rows=swept.total)
+            pause = SWEEP_AGAIN if swept.total >= SWEEP_FULL else SWEEP_EVERY
+        except StoreUnavailable as trouble:
+            log.warning("store.sweep_failed", detail=str(trouble))
+            pause = SWEEP_EVERY
+        await asyncio.sleep(pause)
+
+
+async def reading_keys(core: Core) -> None:
+    """See a rotation made by the command line or another worker within seconds."""
+    while True:
+        await asyncio.sleep(KEYS_EVERY)
+        try:
+            if await core.keys.refresh(now()):
+                log.info("keys.changed")
+        except (StoreUnavailable, SealedValueUnreadable, KeyUnusable) as trouble:
+            # The keys in use stay in use: one unreadable row must not end this watch.
+            log.warning("keys.read_failed", detail=str(trouble))

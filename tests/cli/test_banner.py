@@ -1,0 +1,51 @@
+"""What the start says about who signs in: every way with its owner, and what follows from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from authgate.app import build_core
+from authgate.cli.banner import banner
+from authgate.settings import load
+
+PROJECT = {"SUPABASE_URL": "https://x.supabase.co", "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_1"}
+
+
+def said(tmp_path: Path, people: int = 1, **given: str) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTHGATE_DATA_DIR", str(tmp_path))
+        for name, value in given.items():
+            patch.setenv(name, value)
+        core = build_core(load(tmp_path / "no.env"))
+    core.passwords.close()
+    return banner(core, people, 1, colour=False)
+
+
+def test_our_own_people(tmp_path: Path) -> None:
+    text = said(tmp_path, people=0)
+    assert "passwords      → embedded" in text
+    assert "authgate people add" in text
+    assert "Supabase" not in text
+    assert "Note" not in said(tmp_path)
+
+
+def test_a_projects_people(tmp_path: Path) -> None:
+    text = said(tmp_path, people=0, **PROJECT, AUTHGATE_PUBLIC_URL="https://auth.example")
+    assert "passwords      → supabase (https://x.supabase.co/auth/v1)" in text
+    assert "authgate people" not in text
+    assert "24 hours" in text
+    assert "https://auth.example/oauth/callback**" in text
+    assert "sb_publishable_1" not in text
+
+
+def test_with_a_secret_key_there_is_nothing_to_warn_of(tmp_path: Path) -> None:
+    text = said(tmp_path, people=0, **PROJECT, SUPABASE_SECRET_KEY="sb_secret_1")
+    assert "24 hours" not in text
+    assert "sb_secret_1" not in text
+
+
+def test_people_of_ours_who_cannot_sign_in_any_more_are_named(tmp_path: Path) -> None:
+    text = said(tmp_path, people=3, **PROJECT)
+    assert "The 3 people of `authgate people` cannot sign in" in text
