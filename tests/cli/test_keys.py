@@ -49,7 +49,7 @@ def test_rotating_at_once(operator: Operator) -> None:
     new = operator.run("keys", "rotate", "--at-once", "--json").json
     assert new["state"] == "signing"
     assert [key["state"] for key in operator.run("keys", "list", "--json").json] == [
-        "retiring",
+        "retired",
         "signing",
     ]
 

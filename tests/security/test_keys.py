@@ -157,14 +157,29 @@ async def test_a_clock_set_back_does_not_leave_us_without_a_key(store: SqliteSto
 
 
 async def test_a_lost_secret_is_a_clear_sentence_and_can_be_mended(store: SqliteStore) -> None:
-    await loaded_ring(store)
+    before = token_of(await loaded_ring(store))
     ring = KeyRing(store, make_vault(OTHER_SECRET))
     with pytest.raises(SealedValueUnreadable, match="AUTHGATE_SECRET_KEY"):
         await ring.load(NOW + 5)
     await ring.rotate(NOW + 6, at_once=True)
     await ring.load(NOW + 6)
     assert ring.verify(token_of(ring, NOW + 6)) == CLAIMS
-    assert len(kids(ring)) == 2  # tokens of the key we cannot open any more are still good
+    assert len(kids(ring)) == 1  # whoever has the key we cannot open any more has nothing
+    with pytest.raises(Refusal):
+        ring.verify(before)
+
+
+async def test_a_leaked_key_is_worth_nothing_once_it_is_replaced(store: SqliteStore) -> None:
+    """Keys on their way out already, and one that is published but not signing yet, included."""
+    ring = await loaded_ring(store)
+    leaked = token_of(ring)
+    await ring.rotate(NOW)
+    await ring.rotate(NOW + 5, at_once=True)
+    assert await ring.refresh(NOW + 6) is True
+    assert len(kids(ring)) == 1
+    with pytest.raises(Refusal):
+        ring.verify(leaked)
+    assert ring.verify(token_of(ring, NOW + 6)) == CLAIMS
 
 
 async def test_a_key_of_another_secret_does_not_hurt_a_running_ring(store: SqliteStore) -> None:

@@ -265,9 +265,11 @@ async def test_the_store_judges_a_repeat_as_the_rule_does(world: World, grace: i
             if used:
                 await world.refresh(client, second["refresh_token"])
             world.clock.now += later
+            superseded_at = (await _row(world, first)).superseded_at
+            assert superseded_at is not None
             wanted = judge_repeat(
-                await _row(world, first),
-                await _row(world, second),
+                superseded_at=superseded_at,
+                successor_unused=(await _row(world, second)).superseded_at is None,
                 now=world.clock.now,
                 grace=grace,
             )

@@ -50,7 +50,9 @@ def list_(as_json: AsJson = False, env_file: EnvFile = None) -> None:
 def rotate(
     at_once: Annotated[
         bool,
-        typer.Option("--at-once", help="Sign with the new key now: for a key that leaked or lost."),
+        typer.Option(
+            "--at-once", help="For a leaked or lost key: sign with the new one, believe no other."
+        ),
     ] = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,

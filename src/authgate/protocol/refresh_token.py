@@ -59,13 +59,11 @@ def judge(
     return grant, scopes.narrowed(refresh.scopes, grant.scopes)
 
 
-def judge_repeat(
-    token: RefreshToken, successor: RefreshToken | None, *, now: int, grace: int
-) -> Rotation:
+def judge_repeat(*, superseded_at: int, successor_unused: bool, now: int, grace: int) -> Rotation:
     """What a superseded token that came back means, at `now`, with a window of `grace` seconds.
 
-    The window is counted from the first rotation, so that repeats cannot stretch it.
+    The window is counted from the first rotation, so that repeats cannot stretch it. Stores ask
+    this inside the transaction that found the token superseded.
     """
-    if token.superseded_at is None or successor is None or successor.superseded_at is not None:
-        return Rotation.REPLAYED
-    return Rotation.REPEATED if now - token.superseded_at <= grace else Rotation.REPLAYED
+    in_time = now - superseded_at <= grace
+    return Rotation.REPEATED if successor_unused and in_time else Rotation.REPLAYED

@@ -156,17 +156,28 @@ class KeyRing:
     async def rotate(self, now: int, *, at_once: bool = False) -> SigningKey:
         """Make a new key; it signs after a lead of ten minutes.
 
-        `at_once` skips the lead, for a key that leaked or can no longer be opened. Needs no loaded
-        ring, so that it can mend one that does not load.
+        `at_once` is for a key that leaked or can no longer be opened: the new one signs now, and no
+        other is believed any more, so every client has to refresh once. Needs no loaded ring, so
+        that it can mend one that does not load.
         """
-        lead = 0 if at_once else LEAD_SECONDS
-        return await self._add(generate(self._algorithm), now, now + lead, "keys.rotate")
+        key = generate(self._algorithm)
+        if at_once:
+            return await self._add(key, now, now, "keys.rotate", retire_others_at=now)
+        return await self._add(key, now, now + LEAD_SECONDS, "keys.rotate")
 
     async def import_pem(self, pem: bytes, now: int) -> SigningKey:
         """Take over a private key; it decides the algorithm and signs at once."""
         return await self._add(read_pem(pem), now, now, "keys.import")
 
-    async def _add(self, key: PrivateKey, now: int, signs_from: int, event: str) -> SigningKey:
+    async def _add(
+        self,
+        key: PrivateKey,
+        now: int,
+        signs_from: int,
+        event: str,
+        *,
+        retire_others_at: int | None = None,
+    ) -> SigningKey:
         rows = await self._store.signing_keys()
         # Strictly later than every other key: which of two is newer must never be a tie.
         created_at = max([now, *(row.created_at + 1 for row in rows)])
@@ -180,7 +191,8 @@ class KeyRing:
             actor="operator",
             detail={"kid": record.kid, "algorithm": record.algorithm, "signs_from": signs_from},
         )
-        retire_others_at = signs_from + self._access_ttl + OVERLAP_SECONDS
+        if retire_others_at is None:
+            retire_others_at = signs_from + self._access_ttl + OVERLAP_SECONDS
         await self._store.add_signing_key(record, retire_others_at, audit)
         return record
 

@@ -79,9 +79,10 @@ class Store(Protocol):
     async def sweep(self, now: int, *, access_ttl: int, batch: int = 500) -> Swept:
         """Remove at most `batch` rows of each kind that nothing can need any more.
 
-        Requests and sessions go an hour after their end, and what a second factor needed as soon
-        as its time is over. A code goes 30 days after its end if it
-        was redeemed (a replay must be told from a stranger), else after an hour. A grant with its
+        Requests go ten minutes after their end (anybody may open them), sessions an hour after
+        theirs, and what a second factor needed as soon as its time is over. A code goes 30 days
+        after its end if it was redeemed (a replay must be told from a stranger), else after an
+        hour. A grant with its
         refresh tokens goes when it ended (expired or revoked) more than 30 days and `access_ttl`
         seconds ago. A client that registered itself goes when it has no live grant (not revoked,
         not expired), no open request and no code to redeem, and was unused for 90 days (24 hours
@@ -240,7 +241,7 @@ class Store(Protocol):
     async def add_signing_key(
         self, key: SigningKey, retire_others_at: int, audit: AuditEvent
     ) -> None:
-        """Keep `key`; every older key without an end gets `retires_at = retire_others_at`."""
+        """Keep `key`; older keys that would end later, or never, end at `retire_others_at`."""
 
     async def forget_signing_keys(self, now: int) -> int:
         """Remove the keys whose `retires_at` has passed; returns how many."""

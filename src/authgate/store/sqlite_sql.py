@@ -394,7 +394,8 @@ EXPIRE_CODES_OF_CLIENT = (
 
 # retires_at
 RETIRE_SIGNING_KEYS = (
-    "UPDATE signing_keys SET retires_at=:retires_at WHERE signing_keys.retires_at IS NULL"
+    "UPDATE signing_keys SET retires_at=:retires_at WHERE signing_keys.retires_at IS NULL OR "
+    "signing_keys.retires_at > :retires_at"
 )
 
 # now

@@ -24,6 +24,7 @@ from authgate.protocol.records import (
     Rotation,
     RotationOutcome,
 )
+from authgate.protocol.refresh_token import judge_repeat
 from authgate.store import rows
 from authgate.store import sqlite_sql as sql
 
@@ -205,10 +206,13 @@ def _not_rotated(
     if superseded_at is None:
         return RotationOutcome(Rotation.EXPIRED)
     unused = successor_digest is not None and successor_used_at is None
-    if unused and now - superseded_at <= grace:
-        return RotationOutcome(Rotation.REPEATED, successor_digest, expires_at)
+    meaning = judge_repeat(
+        superseded_at=superseded_at, successor_unused=unused, now=now, grace=grace
+    )
+    if meaning is Rotation.REPEATED:
+        return RotationOutcome(meaning, successor_digest, expires_at)
     _end_replayed(db, grant_id, "refresh_token_replayed", now, audit)
-    return RotationOutcome(Rotation.REPLAYED)
+    return RotationOutcome(meaning)
 
 
 def end_grant(db: Cursor, grant_id: str, reason: str, now: int, audit: AuditEvent) -> bool:

@@ -13,6 +13,7 @@ from authgate.store import rows
 from authgate.store import sqlite_sql as sql
 from authgate.store.sqlite_steps import record, send_away
 
+_TEN_MINUTES = 600
 _HOUR = 3_600
 _DAY = 24 * _HOUR
 
@@ -98,7 +99,9 @@ def remove_account(db: Cursor, sub: str, now: int, audit: AuditEvent) -> bool:
 
 def sweep_requests(db: Cursor, now: int, batch: int) -> int:
     db.execute(sql.SWEEP_FACTORS, {"now": now, "batch": batch})
-    return db.execute(sql.SWEEP_REQUESTS, {"until": now - _HOUR, "batch": batch}).rowcount
+    # Anybody may open them, so they are kept just long enough to tell a latecomer what happened.
+    given = {"until": now - _TEN_MINUTES, "batch": batch}
+    return db.execute(sql.SWEEP_REQUESTS, given).rowcount
 
 
 def sweep_sessions(db: Cursor, now: int, batch: int) -> int:

@@ -260,7 +260,7 @@ _FOLLOW: dict[str, ClauseElement] = {
     .where(UNSPENT_CODE, codes.c.client_id == _P("client_id")),
     "retire_signing_keys": update(signing_keys)
     .values(retires_at=_P("retires_at"))
-    .where(signing_keys.c.retires_at.is_(None)),
+    .where(or_(signing_keys.c.retires_at.is_(None), signing_keys.c.retires_at > _P("retires_at"))),
     "forget_signing_keys": delete(signing_keys).where(signing_keys.c.retires_at <= NOW),
     "disable_account": update(accounts)
     .values(disabled_at=_P("disabled_at"))
