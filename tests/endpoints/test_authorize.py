@@ -186,3 +186,17 @@ async def test_addresses_that_do_not_exist(gate: Gate) -> None:
     assert program.json()["error"] == "not_found"
     assert posted.json()["error"] == "not_found"
     assert slash.status_code == 404  # and never a redirect, on which clients drop their token
+
+
+async def test_a_flood_of_requests_from_one_address_is_slowed(open_gate: OpenGate) -> None:
+    """Each leaves a row that no person has to sign in for; pages and tools share the count."""
+    gate = await open_gate(AUTHGATE_LIMIT_AUTHORIZATION="3/5 seconds")
+    client = await gate.register()
+    assert [(await ask(gate, client)).status_code for _ in range(4)] == [303, 303, 303, 429]
+    blocked = await ask(gate, client)
+    assert 1 <= int(blocked.headers["retry-after"]) <= 5
+    assert "<h1>" in blocked.text
+    params = {**gate.question(client, Pkce()), "client_id": client["client_id"]}
+    async with gate.http() as http:
+        tool = await http.post("/api/mcp", json={"method": "oauth_authorize", "params": params})
+    assert (tool.status_code, tool.json()["error"]["code"]) == (429, "slow_down")

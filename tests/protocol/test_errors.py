@@ -25,7 +25,7 @@ CODES = {
     # RFC 6750 section 3.1
     *("invalid_token", "insufficient_scope"),
     # RFC 8707 section 2, RFC 7009 section 2.2.1, RFC 8628 section 3.5
-    *("invalid_target", "unsupported_token_type", "slow_down"),
+    *("invalid_target", "slow_down"),
     # OpenID Connect Core section 3.1.2.6
     *("interaction_required", "request_not_supported"),
     # ours, where no specification has one: a 401 without credentials, and 404
@@ -108,7 +108,6 @@ STATUSES = {
     "unauthorized_client": {400},
     "unsupported_grant_type": {400},
     "unsupported_response_type": {400},
-    "unsupported_token_type": {400},
     "invalid_client_metadata": {400},
     "invalid_redirect_uri": {400},
     "invalid_software_statement": {400},

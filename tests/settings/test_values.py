@@ -38,6 +38,7 @@ GOOD = {
     "AUTHGATE_LIMIT_ACCOUNT": ["10/minute", "100/5 seconds", "1/day"],
     "AUTHGATE_LIMIT_ADDRESS": ["200/hour"],
     "AUTHGATE_LIMIT_REGISTRATION": ["5/2 hours"],
+    "AUTHGATE_LIMIT_AUTHORIZATION": ["5/2 hours"],
     "AUTHGATE_LIMIT_CLIENT": ["7/3minutes"],
     "AUTHGATE_ALLOWED_ORIGINS": ["https://app.example", "app://obsidian.md http://a.example:81"],
     "AUTHGATE_TRUSTED_PROXIES": ["10.0.0.0/8", "127.0.0.1 ::1", "10.0.0.1/8"],
@@ -142,6 +143,7 @@ BAD = {
     "AUTHGATE_LIMIT_ACCOUNT": [("10", "10/minute"), ("0/minute", "10/minute")],
     "AUTHGATE_LIMIT_ADDRESS": [("many/minute", "10/minute"), ("1/week", "10/minute")],
     "AUTHGATE_LIMIT_REGISTRATION": [("-1/minute", "10/minute"), ("1 per minute", "10/minute")],
+    "AUTHGATE_LIMIT_AUTHORIZATION": [("10", "10/minute")],
     "AUTHGATE_LIMIT_CLIENT": [("1/0 minutes", "10/minute"), ("1/minute;2/hour", "10/minute")],
     "AUTHGATE_ALLOWED_ORIGINS": [
         ("https://app.example/", "without a slash"),

@@ -46,6 +46,7 @@ def build(settings: Settings) -> Application:
                 sign_in_account=settings.limit_account,
                 sign_in_address=settings.limit_address,
                 registration=settings.limit_registration,
+                authorization=settings.limit_authorization,
                 client_secret=settings.limit_client,
             )
         ),

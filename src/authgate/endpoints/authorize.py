@@ -36,7 +36,12 @@ def endpoint(parts: Parts, cookies: Cookies, prefix: str, pages: ErrorPages) -> 
         asked = request.query()
         known = cookies.read(request.header(b"cookie")).browser
         browser = known or new_secret()
-        origin = Origin("browser", digest(browser), cross_site=_from_elsewhere(request))
+        origin = Origin(
+            "browser",
+            digest(browser),
+            cross_site=_from_elsewhere(request),
+            address=request.address,
+        )
         opened = await open_request(parts, asked, origin)
         if isinstance(opened, Faulty):
             if authorize.redirect_at_once(opened.redirect_uri):

@@ -131,12 +131,6 @@ FACES: dict[Reason, Face] = {
         "The request is larger than {limit} bytes.",
         "Send a smaller request.",
     ),
-    Reason.REQUEST_TOO_SLOW: Face(
-        "invalid_request",
-        408,
-        "The request was not complete within {limit} seconds.",
-        "Send the request again, in one go.",
-    ),
     Reason.CONTENT_TYPE: Face(
         "invalid_request",
         400,
@@ -296,6 +290,12 @@ FACES: dict[Reason, Face] = {
         403,
         "Signing in with a password is not offered here.",
         "Use one of the ways the sign-in page shows.",
+    ),
+    Reason.EMAIL_UNCONFIRMED: Face(
+        "access_denied",
+        403,
+        "The e-mail address of this account has not been confirmed yet.",
+        "Open the link in the confirmation message, then sign in again.",
     ),
     Reason.FACTOR_WRONG: Face(
         "access_denied",
@@ -458,11 +458,11 @@ FACES: dict[Reason, Face] = {
     Reason.GRANT_ENDED: Face(
         "invalid_grant", 400, "The connection this token belongs to has been ended.", _SIGN_IN_AGAIN
     ),
-    Reason.TOKEN_TYPE_UNSUPPORTED: Face(
-        "unsupported_token_type",
-        400,
-        "This kind of token cannot be revoked.",
-        "Send an access token or a refresh token.",
+    Reason.RECHECK_UNAVAILABLE: Face(
+        "temporarily_unavailable",
+        503,
+        "It cannot be checked at the moment whether the person may still be connected.",
+        "Try the same request again in a minute; nothing was lost.",
     ),
     Reason.TOKEN_MISSING: Face(
         "unauthorized",

@@ -30,7 +30,6 @@ class Reason(Enum):
     REQUEST_MALFORMED = "request_malformed"
     REQUEST_REPEATED = "request_repeated"
     REQUEST_TOO_LARGE = "request_too_large"
-    REQUEST_TOO_SLOW = "request_too_slow"
     CONTENT_TYPE = "content_type"
     PARAMETER_MISSING = "parameter_missing"
     PARAMETER_TOO_LONG = "parameter_too_long"
@@ -61,6 +60,7 @@ class Reason(Enum):
     SIGN_IN_THROTTLED = "sign_in_throttled"
     SIGN_IN_UNAVAILABLE = "sign_in_unavailable"
     SIGN_IN_NOT_OFFERED = "sign_in_not_offered"
+    EMAIL_UNCONFIRMED = "email_unconfirmed"
     FACTOR_WRONG = "factor_wrong"
     FACTOR_SENT_AGAIN = "factor_sent_again"
     FACTOR_SPENT = "factor_spent"
@@ -95,7 +95,7 @@ class Reason(Enum):
     REFRESH_EXPIRED = "refresh_expired"
     REFRESH_REPLAYED = "refresh_replayed"
     GRANT_ENDED = "grant_ended"
-    TOKEN_TYPE_UNSUPPORTED = "token_type_unsupported"
+    RECHECK_UNAVAILABLE = "recheck_unavailable"
 
     # the bearer token at a resource
     TOKEN_MISSING = "token_missing"

@@ -52,6 +52,7 @@ class LimitPolicy:
     sign_in_account: str = "10/minute"
     sign_in_address: str = "200/minute"
     registration: str = "100/5 seconds"
+    authorization: str = "100/5 seconds"
     client_secret: str = "60/minute"  # noqa: S105 - a limit, not a secret
 
 
@@ -111,6 +112,7 @@ class Throttles:
         self._account = _Brake(policy.sign_in_account, clock)
         self._address = _Brake(policy.sign_in_address, clock)
         self._registration = _Brake(policy.registration, clock)
+        self._authorization = _Brake(policy.authorization, clock)
         self._client = _Brake(policy.client_secret, clock)
         self._turns = Turns()
         self._pepper = secrets.token_bytes(32)
@@ -171,6 +173,11 @@ class Throttles:
         """Count a registration; seconds to wait if it is one too many (it is then not counted)."""
         key = self._keyed("from", network_of(address))
         return None if self._registration.hit(key) else self._registration.retry_after(key) or 1
+
+    def hit_authorization(self, address: str) -> int | None:
+        """Count an authorization request that will be kept; seconds to wait if one too many."""
+        key = self._keyed("from", network_of(address))
+        return None if self._authorization.hit(key) else self._authorization.retry_after(key) or 1
 
     def check_client(self, client_id: str, address: str) -> int | None:
         """Seconds to wait before this client may try a secret from this address again, or None.

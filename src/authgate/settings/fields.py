@@ -117,6 +117,11 @@ class Settings(SupabaseSettings):
         validation_alias="AUTHGATE_LIMIT_REGISTRATION",
         description="Client registrations from one address.",
     )
+    limit_authorization: Limit = Field(
+        "100/5 seconds",
+        validation_alias="AUTHGATE_LIMIT_AUTHORIZATION",
+        description="Authorization requests opened from one address.",
+    )
     limit_client: Limit = Field(
         "60/minute",
         validation_alias="AUTHGATE_LIMIT_CLIENT",

@@ -35,11 +35,12 @@ class Faulty:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an authorization request comes from."""
+    """Where an authorization request comes from. `address` None: from ourselves, not braked."""
 
     kind: RequestKind
     browser_digest: str | None = None
     cross_site: bool = False
+    address: str | None = None
 
 
 async def open_request(parts: Parts, asked: Parameters, origin: Origin) -> Opened | Faulty:
@@ -65,6 +66,11 @@ async def open_request(parts: Parts, asked: Parameters, origin: Origin) -> Opene
 
 
 async def _keep(parts: Parts, plan: authorize.Plan, client: Client, origin: Origin) -> Opened:
+    # Opening leaves a row for some minutes and needs no sign-in: the disk must not be anybody's.
+    if origin.address is not None:
+        wait = parts.throttles.hit_authorization(origin.address)
+        if wait is not None:
+            raise Refusal(Reason.THROTTLED, retry_after=wait)
     handle, now = new_secret(), parts.clock()
     request = AuthorizationRequest(
         request_digest=digest(handle),
