@@ -82,11 +82,10 @@ def test_the_policy_is_what_the_settings_say(settings: Any) -> None:
         forward_header="X-Forwarded-For",
         require_aal2=True,
         allow_autoconfirm_social=True,
-        outage_grace=60,
     )
     core = build_core(most)
     core.passwords.close()
-    assert core.policy.required_assurance == 2
+    assert (core.policy.required_assurance, core.policy.outage_grace) == (2, 60)
 
 
 async def test_the_project_is_looked_at_after_the_start(settings: Any, told: Told) -> None:

@@ -368,6 +368,8 @@ async def _right(owing: SecondFactor, world: World) -> Any:
     [
         (Explain.FACTOR_MISSING, Reason.FACTOR_MISSING),
         (Explain.FACTOR_UNSUPPORTED, Reason.FACTOR_UNSUPPORTED),
+        (Explain.EMAIL_NOT_CONFIRMED, Reason.EMAIL_UNCONFIRMED),
+        (Explain.ANONYMOUS, Reason.SIGN_IN_WRONG),
         (None, Reason.SIGN_IN_WRONG),
         ("something new", Reason.SIGN_IN_WRONG),
     ],
@@ -376,6 +378,8 @@ async def test_a_password_that_was_right_in_vain_says_why(
     world: World, opened: Opened, explain: str | None, reason: Reason
 ) -> None:
     class Says:
+        name = "embedded"
+
         async def sign_in_with_password(self, *_: object) -> SignIn:
             return Refused(explain)
 

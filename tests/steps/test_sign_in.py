@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from authgate.directories.contract import (
+    Explain,
     Refused,
     SignedIn,
     SignIn,
@@ -40,6 +41,8 @@ async def sign_in(
 class _Counted:
     """The directory, counting how many sign-ins reach it."""
 
+    name = "embedded"
+
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self.asked = 0
@@ -58,6 +61,8 @@ def counted(world: World) -> _Counted:
 
 
 class _Says:
+    name = "supabase"
+
     def __init__(self, outcome: SignIn) -> None:
         self._outcome = outcome
 
@@ -158,6 +163,23 @@ async def test_what_was_not_judged_signs_nobody_in_and_counts_for_nothing(
         assert caught.value.face.status == 503
     world.parts = replace(world.parts, passwords=_stand_in(SignedIn(world.person)))
     assert await sign_in(world) == world.person.sub
+
+
+@pytest.mark.parametrize("explain", [Explain.CAPTCHA_REQUIRED, Explain.PASSWORDS_OFF])
+async def test_a_way_that_is_shut_is_held_against_nobody(world: World, explain: str) -> None:
+    world.parts = replace(world.parts, passwords=_stand_in(Refused(explain)))
+    for _ in range(30):
+        with refused(Reason.SIGN_IN_NOT_OFFERED):
+            await with_password(world.parts, a_request(), EMAIL, PASSWORD, ADDRESS)
+    world.parts = replace(world.parts, passwords=_stand_in(SignedIn(world.person)))
+    assert await sign_in(world) == world.person.sub
+
+
+async def test_a_session_of_another_directorys_person_counts_as_none(world: World) -> None:
+    fresh = await begin_session(world.parts, world.person, ADDRESS)
+    assert await find_session(world.parts, fresh.cookie) is not None
+    world.parts = replace(world.parts, passwords=_stand_in(Refused()))
+    assert await find_session(world.parts, fresh.cookie) is None
 
 
 @clause("ASVS", "7.2.4")

@@ -56,6 +56,7 @@ def policy_of(settings: Settings) -> Policy:
         access_token_ttl=settings.access_token_ttl,
         refresh_token_ttl=settings.refresh_token_ttl,
         refresh_grace=settings.refresh_grace,
+        outage_grace=settings.supabase_outage_grace,
         required_assurance=2 if settings.require_second_factor else 1,
         tool_passwords=settings.tool_passwords,
     )

@@ -104,5 +104,4 @@ def supabase_policy(settings: Settings) -> SupabasePolicy:
         forward_header=settings.supabase_forward_header,
         require_aal2=settings.require_second_factor,
         allow_autoconfirm_social=settings.supabase_social_with_autoconfirm,
-        outage_grace=settings.supabase_outage_grace,
     )

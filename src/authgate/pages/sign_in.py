@@ -25,6 +25,8 @@ _ON_THE_FORM = (
     Reason.SIGN_IN_WRONG,
     Reason.SIGN_IN_THROTTLED,
     Reason.SIGN_IN_UNAVAILABLE,
+    Reason.SIGN_IN_NOT_OFFERED,
+    Reason.EMAIL_UNCONFIRMED,
     Reason.FACTOR_MISSING,
     Reason.FACTOR_UNSUPPORTED,
 )
@@ -154,6 +156,8 @@ def _problem(refusal: Refusal) -> Problem:
         return Problem(status, alert, f"Wait {wait}, then try again.")
     if refusal.reason is Reason.SIGN_IN_WRONG:
         return Problem(status, alert, "Check both and try again.", blames_input=True)
+    if refusal.reason is Reason.SIGN_IN_NOT_OFFERED:  # this form is the only way there is
+        return Problem(status, alert, "Whoever runs this server has to look at it.")
     if refusal.reason in (Reason.FACTOR_SPENT, Reason.FACTOR_ENDED):
         return Problem(status, alert, "Enter your password again, and then the current code.")
     return Problem(status, alert, refusal.hint)

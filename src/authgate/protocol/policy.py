@@ -23,6 +23,8 @@ class Policy:
     request_ttl: int = 600
     session_ttl: int = 43_200
     verifier_attempts: int = 5
+    unchecked_ttl: int = 86_400  # since the sign-in, for people who cannot be rechecked
+    outage_grace: int = 900  # since a directory that cannot be asked last stood by the person
     required_assurance: int = 1  # how many independent factors a sign-in needs to count
     tool_passwords: bool = True
 

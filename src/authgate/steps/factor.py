@@ -33,6 +33,7 @@ RETRY_UNSAID = 5
 
 # Where saying more than "begin again" helps the person, who has proved the first factor.
 EXPLAINED: Mapping[str | None, Reason] = {
+    Explain.EMAIL_NOT_CONFIRMED: Reason.EMAIL_UNCONFIRMED,
     Explain.FACTOR_MISSING: Reason.FACTOR_MISSING,
     Explain.FACTOR_UNSUPPORTED: Reason.FACTOR_UNSUPPORTED,
 }
@@ -103,7 +104,7 @@ async def answer_factor(
                 attempt.succeeded()
                 return strong_enough(parts, person)
             case Unavailable(retry_after):
-                raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=retry_after or RETRY_UNSAID)
+                raise unavailable(parts, retry_after)
             case NeedsFactor() | Refused():
                 # A code that was sent again counts too, or the messages would have no limit.
                 attempt.failed()
@@ -114,6 +115,15 @@ async def answer_factor(
     if isinstance(outcome, NeedsFactor):
         raise Refusal(await _again(parts, request, factor, outcome, username))
     raise Refusal(await _refused(parts, request, outcome))
+
+
+def unavailable(parts: Parts, retry_after: int | None) -> Refusal:
+    """The directory cannot judge anybody now; which one that is, tools tell their caller."""
+    return Refusal(
+        Reason.SIGN_IN_UNAVAILABLE,
+        retry_after=retry_after or RETRY_UNSAID,
+        directory=parts.passwords.name,
+    )
 
 
 async def give_up(parts: Parts, request: AuthorizationRequest) -> None:

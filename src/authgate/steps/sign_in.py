@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from authgate.directories.contract import (
+    Explain,
     NeedsFactor,
     Refused,
     SignedIn,
@@ -14,8 +15,11 @@ from authgate.directories.contract import (
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import AuthorizationRequest, Person, Session
 from authgate.security.digests import digest, new_secret
-from authgate.steps.factor import EXPLAINED, RETRY_UNSAID, FactorDue, strong_enough, wait_for
+from authgate.steps.factor import EXPLAINED, FactorDue, strong_enough, unavailable, wait_for
 from authgate.steps.parts import Parts, audited
+
+# No password was looked at: true of everybody, so nothing that could count against somebody.
+_SHUT = (Explain.CAPTCHA_REQUIRED, Explain.PASSWORDS_OFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,16 @@ async def with_password(
                 attempt.succeeded()
                 return strong_enough(parts, person)
             case Unavailable(retry_after):
-                raise Refusal(Reason.SIGN_IN_UNAVAILABLE, retry_after=retry_after or RETRY_UNSAID)
+                raise unavailable(parts, retry_after)
             case NeedsFactor():
                 return await wait_for(parts, request, outcome, username, address)
+            case Refused(explain) if explain in _SHUT:
+                raise Refusal(Reason.SIGN_IN_NOT_OFFERED)
             case Refused():
                 attempt.failed()
     await parts.store.record(audited(parts.clock(), "person.sign_in", "refused", address=address))
-    raise Refusal(EXPLAINED.get(outcome.explain, Reason.SIGN_IN_WRONG))
+    reason = EXPLAINED.get(outcome.explain, Reason.SIGN_IN_WRONG)
+    raise Refusal(reason, directory=parts.passwords.name)
 
 
 async def begin_session(parts: Parts, person: Person, address: str) -> NewSession:
@@ -64,10 +71,13 @@ async def begin_session(parts: Parts, person: Person, address: str) -> NewSessio
 
 
 async def find_session(parts: Parts, cookie: str | None) -> Session | None:
-    """The live session behind a cookie."""
-    if not cookie:
-        return None
-    return await parts.store.session(digest(cookie), parts.clock())
+    """The live session behind a cookie.
+
+    One of a person whom another directory vouched for counts as none: the operator has moved on to
+    this one, which does not know them, and every code they allowed would be refused.
+    """
+    found = await parts.store.session(digest(cookie), parts.clock()) if cookie else None
+    return found if found and found.person.directory == parts.passwords.name else None
 
 
 async def end_session(parts: Parts, session: Session, address: str) -> None:

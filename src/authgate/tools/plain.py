@@ -41,9 +41,20 @@ def error_of(refusal: Refusal) -> dict[str, object]:
     """A refusal as both faces tell it: the OAuth code, a sentence, and what to do."""
     error: dict[str, object] = {
         "code": refusal.code,
-        "message": refusal.sentence,
+        "message": _named(refusal),
         "hint": refusal.hint,
     }
     if refusal.retry_after is not None:  # also here: an MCP result has no headers
         error["retry_after"] = refusal.retry_after
     return error
+
+
+# The trouble that programs and their people look up under this name: a sign-in that Supabase did
+# not take. Nothing follows from it about which of e-mail address and password was wrong.
+_NAMES = {"supabase": "Supabase auth failed"}
+
+
+def _named(refusal: Refusal) -> str:
+    name = _NAMES.get(refusal.fields.get("directory", ""))
+    sentence = refusal.sentence
+    return f"{name}: {sentence[0].lower()}{sentence[1:]}" if name else sentence

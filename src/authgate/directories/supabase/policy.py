@@ -19,7 +19,7 @@ class SupabasePolicy:
     `forward_header` may name another header (`X-Forwarded-For`) for a self-hosted server; such a
     server believes it whatever the key. `token_issuer` is the `iss` of the project's access
     tokens where it is not `auth_url`. `keep_session` only keeps us from signing out right after a
-    sign-in; the session itself is not stored yet. `outage_grace` is for whoever calls `recheck`.
+    sign-in; the session itself is not stored yet.
     """
 
     auth_url: str
@@ -30,7 +30,6 @@ class SupabasePolicy:
     require_aal2: bool = False
     keep_session: bool = False
     allow_autoconfirm_social: bool = False
-    outage_grace: int = 900
     token_issuer: str | None = None
     refusal_floor: float = 1.0
 
