@@ -65,7 +65,7 @@ ROWS = [
     ),
     ("remember_consent", rows.consent_row, samples.consent()),
     ("insert_code", rows.code_row, samples.code(failures=3, redeemed_at=1)),
-    ("insert_grant", rows.grant_row, samples.grant(revoked_at=1, revoked_reason="r")),
+    ("insert_grant", rows.grant_row, samples.grant(revoked_at=1, revoked_reason="r", vouched_at=2)),
     ("insert_refresh_token", rows.refresh_token_row, samples.token(superseded_at=1)),
     ("insert_session", rows.session_row, samples.session()),
     ("insert_signing_key", rows.signing_key_row, samples.signing_key(retires_at=1)),

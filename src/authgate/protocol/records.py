@@ -161,7 +161,9 @@ class Grant:
     """What one person allowed one client, from the redemption of a code until it ends.
 
     Every access token names its grant, so ending the grant ends all of them at once. `expires_at`
-    is the latest moment at which any token of the grant can still be alive.
+    is the latest moment at which any token of the grant can still be alive. `vouched_at` is when
+    the person's directory last stood by them: a grant may outlive the directory's outage by so much
+    and no longer. None in rows of before it was kept.
     """
 
     grant_id: str
@@ -175,6 +177,7 @@ class Grant:
     expires_at: int
     revoked_at: int | None = None
     revoked_reason: str | None = None
+    vouched_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

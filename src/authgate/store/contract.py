@@ -181,7 +181,7 @@ class Store(Protocol):
     async def refresh_token(self, token_digest: str) -> tuple[RefreshToken, Grant] | None:
         """The refresh token with its grant, superseded and ended ones included until swept."""
 
-    async def rotate_refresh_token(
+    async def rotate_refresh_token(  # noqa: PLR0913, PLR0917 (one step, one call)
         self,
         token_digest: str,
         successor: RefreshToken,
@@ -189,6 +189,7 @@ class Store(Protocol):
         now: int,
         grace: int,
         audit: AuditEvent,
+        vouched_at: int | None = None,
     ) -> RotationOutcome:
         """Replace a refresh token by its one successor; exactly one caller sees ROTATED.
 
@@ -198,7 +199,8 @@ class Store(Protocol):
         answer is REPEATED; else a superseded token ends its grant (reason
         `refresh_token_replayed`) and the answer is REPLAYED. A revoked grant is always ENDED.
         `audit` is written for ROTATED; for REPLAYED an event with outcome `replayed`. Stamps the
-        client as used, like `redeem_code`.
+        client as used, like `redeem_code`. `vouched_at` is kept with the grant when ROTATED; None
+        (nobody could be asked) leaves what is there.
         """
 
     async def grant(self, grant_id: str) -> Grant | None:

@@ -210,6 +210,7 @@ def grant_row(g: Grant) -> Row:
         g.expires_at,
         g.revoked_at,
         g.revoked_reason,
+        g.vouched_at,
     )
 
 

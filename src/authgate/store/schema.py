@@ -159,6 +159,7 @@ grants = Table(
     _number("expires_at", "latest moment at which any token of the grant can be alive"),
     _number("revoked_at", "when it was ended before its time", optional=True),
     _text("revoked_reason", "why it was ended", optional=True),
+    _number("vouched_at", "when the directory last stood by the person", optional=True),
     # grants_of_client, end_grants_of_client, the live grants in sweep_clients
     Index("grants_by_client", "client_id", "created_at"),
     # grants_of_sub, end_grants_of_sub

@@ -183,7 +183,7 @@ class SqliteStore:
         row = self._reader.one(sql.REFRESH_TOKEN, (token_digest,))
         return rows.refresh_token_with_grant(row) if row else None
 
-    async def rotate_refresh_token(
+    async def rotate_refresh_token(  # noqa: PLR0913, PLR0917 (the contract's arguments)
         self,
         token_digest: str,
         successor: RefreshToken,
@@ -191,6 +191,7 @@ class SqliteStore:
         now: int,
         grace: int,
         audit: AuditEvent,
+        vouched_at: int | None = None,
     ) -> RotationOutcome:
         return await self._write(
             sqlite_steps.rotate_refresh_token,
@@ -200,6 +201,7 @@ class SqliteStore:
             now,
             grace,
             audit,
+            vouched_at,
         )
 
     async def grant(self, grant_id: str) -> Grant | None:

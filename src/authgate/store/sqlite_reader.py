@@ -69,7 +69,7 @@ class Reader:
             raise self._trouble(error) from error
 
     def grant(self, grant_id: str) -> Grant | None:
-        # Of 15 columns only four can change, and reading four costs half as much.
+        # Of 16 columns only five can change, and reading five costs half as much.
         known = self._grants.get(grant_id)
         if known is not None and self.one(sql.GRANT_CHANGES, (grant_id,)) == known[0]:
             return known[1]

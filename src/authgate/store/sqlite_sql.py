@@ -43,13 +43,13 @@ GRANT = (
     "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
     "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
     "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
-    "grants.revoked_reason FROM grants WHERE grants.grant_id = ?"
+    "grants.revoked_reason, grants.vouched_at FROM grants WHERE grants.grant_id = ?"
 )
 
 # grant_id
 GRANT_CHANGES = (
-    "SELECT grants.last_used_at, grants.expires_at, grants.revoked_at, grants.revoked_reason FROM "
-    "grants WHERE grants.grant_id = ?"
+    "SELECT grants.last_used_at, grants.expires_at, grants.revoked_at, grants.revoked_reason, "
+    "grants.vouched_at FROM grants WHERE grants.grant_id = ?"
 )
 
 # token_digest
@@ -59,8 +59,9 @@ REFRESH_TOKEN = (
     "grants.grant_id AS grant_id_1, grants.client_id, grants.sub, grants.directory, "
     "grants.display, grants.methods, grants.assurance, grants.scopes, grants.resource, "
     "grants.authenticated_at, grants.created_at, grants.last_used_at, grants.expires_at AS "
-    "expires_at_1, grants.revoked_at, grants.revoked_reason FROM refresh_tokens JOIN grants ON "
-    "grants.grant_id = refresh_tokens.grant_id WHERE refresh_tokens.token_digest = ?"
+    "expires_at_1, grants.revoked_at, grants.revoked_reason, grants.vouched_at FROM "
+    "refresh_tokens JOIN grants ON grants.grant_id = refresh_tokens.grant_id WHERE "
+    "refresh_tokens.token_digest = ?"
 )
 
 # sub
@@ -171,11 +172,11 @@ INSERT_CODE = (
 )
 
 # grant_id, client_id, sub, directory, display, methods, assurance, scopes, resource,
-# authenticated_at, created_at, last_used_at, expires_at, revoked_at, revoked_reason
+# authenticated_at, created_at, last_used_at, expires_at, revoked_at, revoked_reason, vouched_at
 INSERT_GRANT = (
     "INSERT INTO grants (grant_id, client_id, sub, directory, display, methods, assurance, "
     "scopes, resource, authenticated_at, created_at, last_used_at, expires_at, revoked_at, "
-    "revoked_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "revoked_reason, vouched_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 # token_digest, grant_id, issued_at, expires_at, superseded_at, successor_digest
@@ -247,9 +248,9 @@ GRANTS_OF_SUB = (
     "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
     "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
     "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
-    "grants.revoked_reason FROM grants WHERE grants.sub = :sub AND (:live_at IS NULL OR "
-    "grants.revoked_at IS NULL AND grants.expires_at > :live_at) ORDER BY grants.created_at DESC, "
-    "grants.grant_id LIMIT 1000 OFFSET 0"
+    "grants.revoked_reason, grants.vouched_at FROM grants WHERE grants.sub = :sub AND (:live_at "
+    "IS NULL OR grants.revoked_at IS NULL AND grants.expires_at > :live_at) ORDER BY "
+    "grants.created_at DESC, grants.grant_id LIMIT 1000 OFFSET 0"
 )
 
 # client_id, live_at
@@ -257,9 +258,9 @@ GRANTS_OF_CLIENT = (
     "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
     "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
     "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
-    "grants.revoked_reason FROM grants WHERE grants.client_id = :client_id AND (:live_at IS NULL "
-    "OR grants.revoked_at IS NULL AND grants.expires_at > :live_at) ORDER BY grants.created_at "
-    "DESC, grants.grant_id LIMIT 1000 OFFSET 0"
+    "grants.revoked_reason, grants.vouched_at FROM grants WHERE grants.client_id = :client_id AND "
+    "(:live_at IS NULL OR grants.revoked_at IS NULL AND grants.expires_at > :live_at) ORDER BY "
+    "grants.created_at DESC, grants.grant_id LIMIT 1000 OFFSET 0"
 )
 
 # sub, client_id, live_at
@@ -267,9 +268,10 @@ GRANTS_OF_SUB_AND_CLIENT = (
     "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
     "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
     "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
-    "grants.revoked_reason FROM grants WHERE grants.sub = :sub AND grants.client_id = :client_id "
-    "AND (:live_at IS NULL OR grants.revoked_at IS NULL AND grants.expires_at > :live_at) ORDER "
-    "BY grants.created_at DESC, grants.grant_id LIMIT 1000 OFFSET 0"
+    "grants.revoked_reason, grants.vouched_at FROM grants WHERE grants.sub = :sub AND "
+    "grants.client_id = :client_id AND (:live_at IS NULL OR grants.revoked_at IS NULL AND "
+    "grants.expires_at > :live_at) ORDER BY grants.created_at DESC, grants.grant_id LIMIT 1000 "
+    "OFFSET 0"
 )
 
 # session_digest, now
@@ -362,9 +364,10 @@ END_GRANTS_OF_CLIENT = (
     ":client_id AND grants.revoked_at IS NULL AND grants.expires_at > :now"
 )
 
-# now, expires_at, grant_id
+# now, expires_at, vouched_at, grant_id
 TOUCH_GRANT = (
-    "UPDATE grants SET last_used_at=:now, expires_at=:expires_at WHERE grants.grant_id = :grant_id"
+    "UPDATE grants SET last_used_at=:now, expires_at=:expires_at, "
+    "vouched_at=coalesce(:vouched_at, grants.vouched_at) WHERE grants.grant_id = :grant_id"
 )
 
 # now, client_id, day_ago
@@ -534,7 +537,7 @@ CREATE TABLE grants ( grant_id TEXT NOT NULL, client_id TEXT NOT NULL, sub TEXT 
 TEXT NOT NULL, display TEXT NOT NULL, methods TEXT NOT NULL, assurance INTEGER NOT NULL, scopes TEXT
 NOT NULL, resource TEXT NOT NULL, authenticated_at INTEGER NOT NULL, created_at INTEGER NOT NULL,
 last_used_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, revoked_at INTEGER, revoked_reason TEXT,
-PRIMARY KEY (grant_id) ) STRICT
+vouched_at INTEGER, PRIMARY KEY (grant_id) ) STRICT
 
 CREATE INDEX grants_by_client ON grants (client_id, created_at)
 

@@ -175,12 +175,14 @@ def rotate_refresh_token(  # noqa: PLR0913, PLR0917 (the contract's arguments)
     now: int,
     grace: int,
     audit: AuditEvent,
+    vouched_at: int | None = None,
 ) -> RotationOutcome:
     given = {
         "token_digest": token_digest,
         "successor_digest": successor.token_digest,
         "grant_id": successor.grant_id,
         "expires_at": grant_expires_at,
+        "vouched_at": vouched_at,
         "now": now,
         "day_ago": now - _DAY,
     }

@@ -27,6 +27,7 @@ from sqlalchemy import (
     column,
     delete,
     exists,
+    func,
     literal_column,
     null,
     or_,
@@ -99,7 +100,11 @@ _READ_BY_KEY: dict[str, ClauseElement] = {
     "grant": _by(grants, "grant_id"),
     # Whatever of a grant can change under a process that has seen it before.
     "grant_changes": select(
-        grants.c.last_used_at, grants.c.expires_at, grants.c.revoked_at, grants.c.revoked_reason
+        grants.c.last_used_at,
+        grants.c.expires_at,
+        grants.c.revoked_at,
+        grants.c.revoked_reason,
+        grants.c.vouched_at,
     ).where(grants.c.grant_id == _P("grant_id")),
     "refresh_token": select(*refresh_tokens.columns, *grants.columns)
     .join(grants, grants.c.grant_id == refresh_tokens.c.grant_id)
@@ -236,7 +241,12 @@ _DECIDE: dict[str, ClauseElement] = {
 
 _FOLLOW: dict[str, ClauseElement] = {
     "touch_grant": update(grants)
-    .values(last_used_at=NOW, expires_at=_P("expires_at"))
+    .values(
+        last_used_at=NOW,
+        expires_at=_P("expires_at"),
+        # During an outage nobody vouches, and what was said before stands as it is.
+        vouched_at=func.coalesce(_P("vouched_at"), grants.c.vouched_at),
+    )
     .where(grants.c.grant_id == _P("grant_id")),
     "stamp_client": update(clients)
     .values(last_used_at=NOW)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from authgate.protocol.records import Rotation, RotationOutcome
+from authgate.protocol.records import Grant, Rotation, RotationOutcome
 from authgate.store.contract import Store
 from tests.store.contract.samples import (
     DAY,
@@ -28,7 +28,12 @@ ENDED = RotationOutcome(Rotation.ENDED)
 
 
 async def rotate(
-    store: Store, generation: int = 0, *, now: int = LATER, grace: int = GRACE
+    store: Store,
+    generation: int = 0,
+    *,
+    now: int = LATER,
+    grace: int = GRACE,
+    vouched_at: int | None = None,
 ) -> RotationOutcome:
     return await store.rotate_refresh_token(
         token("1", generation).token_digest,
@@ -37,6 +42,7 @@ async def rotate(
         now,
         grace,
         audit("token.refreshed"),
+        vouched_at,
     )
 
 
@@ -49,6 +55,31 @@ async def test_rotation(store: Store) -> None:
     assert await store.refresh_token(NEXT.token_digest) == (NEXT, moved)
     assert await store.grant("grant-1") == moved
     assert (await store.audit_events(limit=1))[0] == audit("token.refreshed")
+
+
+async def test_when_the_directory_stood_by_the_person_moves_with_it(store: Store) -> None:
+    await begin(store, vouched_at=NOW - 3)
+    assert (await _of(store)).vouched_at == NOW - 3
+    await rotate(store, vouched_at=LATER)
+    assert (await _of(store)).vouched_at == LATER
+
+
+async def test_a_refresh_during_an_outage_leaves_it(store: Store) -> None:
+    await begin(store, vouched_at=NOW - 3)
+    for generation in range(3):
+        await rotate(store, generation, now=LATER + generation)
+        assert (await _of(store)).vouched_at == NOW - 3
+    # whoever did not win changes nothing
+    assert await rotate(store, 2, now=LATER + 3, vouched_at=LATER + 3) != ROTATED
+    assert (await _of(store)).vouched_at == NOW - 3
+
+
+async def _of(store: Store) -> Grant:
+    found, read = await store.grant("grant-1"), await store.refresh_token(token().token_digest)
+    assert found is not None
+    assert read is not None
+    assert read[1] == found
+    return found
 
 
 @pytest.mark.parametrize("after", [0, 1, GRACE])
