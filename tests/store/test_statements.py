@@ -123,6 +123,9 @@ def test_the_others_survive_the_row(
     assert rows.code(rows.code_row(issued)) == issued
     begun = samples.grant(scopes=scopes, person=who)
     assert rows.grant(rows.grant_row(begun)) == begun
+    for vouched in (who, samples.factor(sealed=text), None):
+        away = samples.transaction(vouched=vouched, used_at=1, handed_over_at=2, sealed=text)
+        assert rows.transaction(rows.transaction_row(away)) == away
     signed_in = samples.session(person=who)
     assert rows.session(rows.session_row(signed_in)) == signed_in
     told = samples.audit(detail=detail, address=text)

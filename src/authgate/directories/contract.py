@@ -70,7 +70,8 @@ class NeedsFactor:
     `kind` is `totp` or `phone`; `hint` may be shown (the last digits of a number). `sealed` is the
     directory's own state between the two factors, encrypted by it, at most `expires_in` seconds.
     `answer_factor` too may give one, with `explain`: the earlier state is over, and a code that was
-    sent again is due.
+    sent again is due. `account` is under which name wrong codes are to count where nobody typed
+    one (after a provider): the one that person would type.
     """
 
     kind: str
@@ -78,6 +79,7 @@ class NeedsFactor:
     sealed: str = field(repr=False)
     expires_in: int = 300
     explain: str | None = None
+    account: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,37 @@ class PendingFactor:
 
 
 @dataclass(frozen=True, slots=True)
+class SocialTransaction:
+    """One sign-in at a provider, from the hand-off to the return, for one request in one browser.
+
+    `sealed` is for the step that made it. `used_at` is set by the one return that counts. A tool's
+    transaction goes on from there: `vouched` is whom the provider stood by (or the factor that
+    person still owes), until the same browser consents and a one-time code is handed over.
+    """
+
+    transaction_digest: str
+    provider: str
+    request_digest: str
+    kind: RequestKind
+    browser_digest: str
+    sealed: str = field(repr=False)
+    created_at: int
+    expires_at: int
+    used_at: int | None = None
+    vouched: Person | PendingFactor | None = None
+    handed_over_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What a one-time code was good for: the person, or the factor they still owe, and when the
+    provider stood by them."""
+
+    vouched: Person | PendingFactor
+    authenticated_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
     """One validated authorization request that waits for a person (RFC 6749 section 4.1.1).
 

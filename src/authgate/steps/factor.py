@@ -2,7 +2,8 @@
 
 Between the two nobody is signed in: there is no session, no consent page and no code until the
 factor is right, because all of those begin with the person that only `answer_factor` returns.
-What waits is sealed here once more, together with the user name: the answer counts into the same
+What waits is sealed here once more, together with the user name (or what the
+directory gives in its place after a provider): the answer counts into the same
 throttles as the password did, and those know accounts by user name. Any other key would not do. The
 request's would give whoever knows the password a fresh count with each request, and a digest of an
 address can be guessed from a list of addresses. So the row says of nobody who is about to sign in.
@@ -50,31 +51,51 @@ class FactorDue:
     expires_in: int
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """The factor that was right: under which name failures count, and at which provider it was
+    proved (None: by a password)."""
+
+    account: str
+    provider: str | None = None
+
+
 async def wait_for(
-    parts: Parts, request: AuthorizationRequest, needs: NeedsFactor, username: str, address: str
+    parts: Parts, request: AuthorizationRequest, needs: NeedsFactor, first: First, address: str
 ) -> FactorDue:
     """Keep what the factor needs until it is answered; raises `Refusal` if nobody can any more."""
-    factor = await _keep(parts, request, needs, username)
+    return await keep(parts, request, sealed_factor(parts, request, needs, first), address)
+
+
+async def keep(
+    parts: Parts, request: AuthorizationRequest, factor: PendingFactor, address: str
+) -> FactorDue:
+    """Put a factor into its request's row, where the next step looks for it; raises `Refusal`."""
     now = parts.clock()
+    if not await parts.store.await_factor(request.request_digest, factor, now):
+        raise Refusal(await why_over(parts, request))
     due = audited(now, "person.sign_in", "factor_due", address=address, factor=factor.kind)
     await parts.store.record(due)
     return FactorDue(factor.kind, factor.hint, max(0, factor.expires_at - now))
 
 
-async def _keep(
+def sealed_factor(
     parts: Parts,
     request: AuthorizationRequest,
     needs: NeedsFactor,
-    username: str,
+    first: First,
     failures: int = 0,
 ) -> PendingFactor:
-    now = parts.clock()
-    ends = min(now + min(needs.expires_in, MAX_WAIT), request.expires_at)
-    sealed = parts.vault.seal(json.dumps([username, needs.sealed]), _PURPOSE)
-    factor = PendingFactor(needs.kind, needs.hint, sealed, ends, failures)
-    if not await parts.store.await_factor(request.request_digest, factor, now):
-        raise Refusal(await _why_over(parts, request))
-    return factor
+    """The factor as it may wait in a row."""
+    ends = min(parts.clock() + min(needs.expires_in, MAX_WAIT), request.expires_at)
+    state = json.dumps([first.account, needs.sealed, first.provider])
+    return PendingFactor(needs.kind, needs.hint, parts.vault.seal(state, _PURPOSE), ends, failures)
+
+
+def first_of(parts: Parts, request: AuthorizationRequest) -> First | None:
+    """Which first factor the pending one follows; None if none is pending, or none readable."""
+    waiting = _unsealed(parts, request.factor) if request.factor is not None else None
+    return waiting[0] if waiting is not None else None
 
 
 async def answer_factor(
@@ -92,8 +113,8 @@ async def answer_factor(
     if waiting is None:
         await give_up(parts, request)
         raise Refusal(Reason.FACTOR_ENDED)
-    username, sealed = waiting
-    async with parts.throttles.sign_in(username, address) as attempt:
+    first, sealed = waiting
+    async with parts.throttles.sign_in(first.account, address) as attempt:
         if attempt.retry_after is not None:
             raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=attempt.retry_after)
         outcome = await parts.passwords.answer_factor(sealed, answer, Visitor(address))
@@ -113,7 +134,7 @@ async def answer_factor(
     )
     await parts.store.record(refused)
     if isinstance(outcome, NeedsFactor):
-        raise Refusal(await _again(parts, request, factor, outcome, username))
+        raise Refusal(await _again(parts, request, factor, outcome, first))
     raise Refusal(await _refused(parts, request, outcome))
 
 
@@ -143,13 +164,14 @@ def strong_enough(parts: Parts, person: Person) -> Person:
     return person
 
 
-def _unsealed(parts: Parts, factor: PendingFactor) -> tuple[str, str] | None:
-    """User name and the directory's state; None if the secret that sealed them is gone."""
+def _unsealed(parts: Parts, factor: PendingFactor) -> tuple[First, str] | None:
+    """The first factor and the directory's state; None if the secret that sealed them is gone."""
     try:
-        username, sealed = json.loads(parts.vault.open(factor.sealed, _PURPOSE))
+        account, sealed, *provider = json.loads(parts.vault.open(factor.sealed, _PURPOSE))
     except SealedValueUnreadable:
         return None
-    return username, sealed
+    # A row of the version before has no third member; then it was a password.
+    return First(account, provider[0] if provider else None), sealed
 
 
 async def _again(
@@ -157,14 +179,16 @@ async def _again(
     request: AuthorizationRequest,
     factor: PendingFactor,
     needs: NeedsFactor,
-    username: str,
+    first: First,
 ) -> Reason:
     """Another code was sent in place of the one answered, which counts as a try."""
     failures = factor.failures + 1
     if failures >= MAX_TRIES:
         await give_up(parts, request)
         return Reason.FACTOR_SPENT
-    await _keep(parts, request, needs, username, failures)
+    newer = sealed_factor(parts, request, needs, first, failures)
+    if not await parts.store.await_factor(request.request_digest, newer, parts.clock()):
+        raise Refusal(await why_over(parts, request))
     return Reason.FACTOR_SENT_AGAIN
 
 
@@ -176,7 +200,8 @@ async def _refused(parts: Parts, request: AuthorizationRequest, refused: Refused
     return Reason.FACTOR_SPENT if failures >= MAX_TRIES else Reason.FACTOR_WRONG
 
 
-async def _why_over(parts: Parts, request: AuthorizationRequest) -> Reason:
+async def why_over(parts: Parts, request: AuthorizationRequest) -> Reason:
+    """Why nothing can be kept for this request any more."""
     tool = request.kind == "tool"
     found = await parts.store.request(request.request_digest)
     if found is not None and found.answered_at is not None:

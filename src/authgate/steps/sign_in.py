@@ -15,7 +15,14 @@ from authgate.directories.contract import (
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import AuthorizationRequest, Person, Session
 from authgate.security.digests import digest, new_secret
-from authgate.steps.factor import EXPLAINED, FactorDue, strong_enough, unavailable, wait_for
+from authgate.steps.factor import (
+    EXPLAINED,
+    FactorDue,
+    First,
+    strong_enough,
+    unavailable,
+    wait_for,
+)
 from authgate.steps.parts import Parts, audited
 
 # No password was looked at: true of everybody, so nothing that could count against somebody.
@@ -50,7 +57,7 @@ async def with_password(
             case Unavailable(retry_after):
                 raise unavailable(parts, retry_after)
             case NeedsFactor():
-                return await wait_for(parts, request, outcome, username, address)
+                return await wait_for(parts, request, outcome, First(username), address)
             case Refused(explain) if explain in _SHUT:
                 raise Refusal(Reason.SIGN_IN_NOT_OFFERED)
             case Refused():

@@ -22,12 +22,15 @@ from authgate.protocol.records import (
     Code,
     Consent,
     Grant,
+    HandOver,
     PendingFactor,
+    Person,
     Redemption,
     RefreshToken,
     RotationOutcome,
     Session,
     SigningKey,
+    SocialTransaction,
 )
 
 
@@ -49,6 +52,7 @@ class Swept:
     grants: int = 0
     sessions: int = 0
     clients: int = 0
+    transactions: int = 0
 
     @property
     def total(self) -> int:
@@ -59,6 +63,7 @@ class Swept:
             + self.grants
             + self.sessions
             + self.clients
+            + self.transactions
         )
 
 
@@ -79,14 +84,14 @@ class Store(Protocol):
     async def sweep(self, now: int, *, access_ttl: int, batch: int = 500) -> Swept:
         """Remove at most `batch` rows of each kind that nothing can need any more.
 
-        Requests go ten minutes after their end (anybody may open them), sessions an hour after
-        theirs, and what a second factor needed as soon as its time is over. A code goes 30 days
-        after its end if it was redeemed (a replay must be told from a stranger), else after an
-        hour. A grant with its
-        refresh tokens goes when it ended (expired or revoked) more than 30 days and `access_ttl`
-        seconds ago. A client that registered itself goes when it has no live grant (not revoked,
-        not expired), no open request and no code to redeem, and was unused for 90 days (24 hours
-        if never used since registration). One that an operator vouches for stays.
+        Requests and sign-ins at a provider go ten minutes after their end (anybody may open
+        them), sessions an hour after theirs, and what a second factor needed as soon as its time
+        is over. A code goes 30 days after its end if it was redeemed (a replay must be told from
+        a stranger), else after an hour. A grant with its refresh tokens goes when it ended
+        (expired or revoked) more than 30 days and `access_ttl` seconds ago. A client that
+        registered itself goes when it has no live grant (not revoked, not expired), no open
+        request and no code to redeem, and was unused for 90 days (24 hours if never used since
+        registration). One that an operator vouches for stays.
         """
 
     # --- clients ----------------------------------------------------------------------------
@@ -145,6 +150,53 @@ class Store(Protocol):
 
     async def settle_factor(self, request_digest: str, sealed: str) -> bool:
         """Clear exactly this pending factor: of two right answers at once one gets True."""
+
+    # --- sign-ins at a provider -------------------------------------------------------------
+
+    async def open_transaction(self, transaction: SocialTransaction) -> None:
+        """Keep a sign-in that leaves for a provider."""
+
+    async def transaction(self, transaction_digest: str) -> SocialTransaction | None:
+        """The transaction, used and expired ones included until swept or handed over."""
+
+    async def take_transaction(
+        self, transaction_digest: str, browser_digest: str, now: int
+    ) -> bool:
+        """Spend a transaction on a return from the provider: exactly one return gets True.
+
+        One statement decides: used_at set where it was empty, in this browser, unexpired at `now`.
+        """
+
+    async def vouch_transaction(
+        self, transaction_digest: str, vouched: Person | PendingFactor
+    ) -> bool:
+        """Keep whom the provider stood by until the browser consents; once, and only after the
+        transaction was taken."""
+
+    async def issue_hand_over(
+        self,
+        transaction_digest: str,
+        browser_digest: str,
+        code_digest: str,
+        code_expires_at: int,
+        now: int,
+        audit: AuditEvent,
+    ) -> bool:
+        """Give a tool's transaction its one-time code: exactly one caller gets True.
+
+        One statement decides: handed_over_at set where it was empty, in this browser, with
+        somebody vouched for, while neither the transaction nor its challenge has expired at `now`
+        and the challenge is unanswered.
+        """
+
+    async def take_hand_over(
+        self, code_digest: str, request_digest: str, provider: str, now: int
+    ) -> HandOver | None:
+        """Spend a one-time code for exactly this challenge and provider: one caller gets it.
+
+        One statement decides, and removes the row. Anything that does not fit changes nothing, so
+        a code that is sent with the wrong challenge is still good for the right one.
+        """
 
     async def consent(
         self, sub: str, client_id: str, redirect_host: str, resource: str
@@ -218,7 +270,8 @@ class Store(Protocol):
         """End all live grants and browser sessions of a person; returns how many grants.
 
         A code that this person has not redeemed yet expires with them, here and wherever a person
-        or a client is sent away: it would begin a grant a moment after.
+        or a client is sent away: it would begin a grant a moment after. So does what a provider
+        has just said of this person.
         """
 
     # --- browser sessions -------------------------------------------------------------------

@@ -19,11 +19,13 @@ from authgate.protocol.records import (
     Code,
     Consent,
     Grant,
+    HandOver,
     PendingFactor,
     Person,
     RefreshToken,
     Session,
     SigningKey,
+    SocialTransaction,
 )
 
 # Any: a row is what the driver gives; STRICT tables and these functions are its only types.
@@ -146,6 +148,65 @@ def request(r: Row) -> AuthorizationRequest:
         answered_at=r[13],
         factor=None if r[16] is None else PendingFactor(r[14], r[15], r[16], r[17], r[18]),
     )
+
+
+# The columns of `vouched_row`.
+VOUCHED = (
+    "sub", "directory", "display", "methods", "assurance",
+    "factor_kind", "factor_hint", "factor_sealed", "factor_expires_at",
+)  # fmt: skip
+
+
+def vouched_row(v: Person | PendingFactor | None) -> Row:
+    """A person and what of a factor can be due without one: one of the two, or nothing yet."""
+    whom = _person(v) if isinstance(v, Person) else (None,) * 5
+    due = (v.kind, v.hint, v.sealed, v.expires_at) if isinstance(v, PendingFactor) else (None,) * 4
+    return *whom, *due
+
+
+def _vouched(r: Row) -> Person | PendingFactor | None:
+    if r[0] is not None:
+        return person(r[:5])
+    return None if r[7] is None else PendingFactor(*r[5:])
+
+
+def transaction_row(t: SocialTransaction) -> Row:
+    return (
+        t.transaction_digest,
+        t.provider,
+        t.request_digest,
+        t.kind,
+        t.browser_digest,
+        t.sealed,
+        t.created_at,
+        t.expires_at,
+        t.used_at,
+        *vouched_row(t.vouched),
+        t.handed_over_at,
+        None,  # the digest and the end of a code are nobody's to read
+        None,
+    )
+
+
+def transaction(r: Row) -> SocialTransaction:
+    return SocialTransaction(
+        transaction_digest=r[0],
+        provider=r[1],
+        request_digest=r[2],
+        kind=r[3],
+        browser_digest=r[4],
+        sealed=r[5],
+        created_at=r[6],
+        expires_at=r[7],
+        used_at=r[8],
+        vouched=_vouched(r[9:18]),
+        handed_over_at=r[18],
+    )
+
+
+def hand_over(r: Row) -> HandOver | None:
+    vouched = _vouched(r[1:])
+    return None if vouched is None else HandOver(vouched, r[0])
 
 
 def consent_row(c: Consent) -> Row:

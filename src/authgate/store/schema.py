@@ -44,13 +44,21 @@ def _index_of_some(name: str, column: str) -> Index:
     return Index(name, column, sqlite_where=some, postgresql_where=some)
 
 
-def _person() -> tuple[Column[str], Column[str], Column[str], Column[str], Column[int]]:
+def _person(
+    *, optional: bool = False
+) -> tuple[Column[str], Column[str], Column[str], Column[str], Column[int]]:
     return (
-        _text("sub", "the person: the home directory's own identifier, never an e-mail address"),
-        _text("directory", "the directory that vouched for the person"),
-        _text("display", "what a page may show for the person; recognises nobody"),
-        _text("methods", "how the person proved who they are, space-separated"),
-        _number("assurance", "how many independent factors that was"),
+        _text(
+            "sub",
+            "the person: the home directory's own identifier, never an e-mail address",
+            optional=optional,
+        ),
+        _text("directory", "the directory that vouched for the person", optional=optional),
+        _text(
+            "display", "what a page may show for the person; recognises nobody", optional=optional
+        ),
+        _text("methods", "how the person proved who they are, space-separated", optional=optional),
+        _number("assurance", "how many independent factors that was", optional=optional),
     )
 
 
@@ -105,6 +113,34 @@ authorization_requests = Table(
     # sweep_factors; partial, so that a request without a second factor pays nothing for it
     _index_of_some("authorization_requests_by_factor_end", "factor_expires_at"),
     comment="authorization requests waiting for a person",
+    **_ROWID,
+)
+
+social_transactions = Table(
+    "social_transactions",
+    metadata,
+    _text("transaction_digest", "SHA-256 of the name that comes back from the provider", key=True),
+    _text("provider", "github or google"),
+    _text("request_digest", "the authorization request or challenge it is for"),
+    _text("kind", "browser or tool: what kind of request that is"),
+    _text("browser_digest", "SHA-256 of the cookie of the browser that was sent away"),
+    _text("sealed", "what the way back needs, encrypted"),
+    _number("created_at", "when the browser was sent away"),
+    _number("expires_at", "when it may no longer come back"),
+    _number("used_at", "when it came back; set once", optional=True),
+    *_person(optional=True),
+    _text("factor_kind", "the second factor still due: totp or phone", optional=True),
+    _text("factor_hint", "what may be shown of it", optional=True),
+    _text("factor_sealed", "the sign-in between its two factors, encrypted", optional=True),
+    _number("factor_expires_at", "when the sign-in has to begin again", optional=True),
+    _number("handed_over_at", "when a tool was given its one-time code; set once", optional=True),
+    _text("code_digest", "SHA-256 of that oauth_code", optional=True),
+    _number("code_expires_at", "when that code stops working", optional=True),
+    Index("social_transactions_by_end", "expires_at"),  # sweep_transactions
+    # take_hand_over, delete_transactions_of; partial, as most rows have neither
+    _index_of_some("social_transactions_by_code", "code_digest"),
+    _index_of_some("social_transactions_by_sub", "sub"),
+    comment="sign-ins under way at GitHub or Google, and what tools were handed over of them",
     **_ROWID,
 )
 

@@ -21,14 +21,17 @@ from authgate.protocol.records import (
     Code,
     Consent,
     Grant,
+    HandOver,
     PendingFactor,
+    Person,
     Redemption,
     RefreshToken,
     RotationOutcome,
     Session,
     SigningKey,
+    SocialTransaction,
 )
-from authgate.store import rows, sqlite_steps, sqlite_upkeep
+from authgate.store import rows, sqlite_social, sqlite_steps, sqlite_upkeep
 from authgate.store import sqlite_sql as sql
 from authgate.store.contract import StoreUnavailable, Swept
 from authgate.store.sqlite_file import connect, prepare
@@ -77,7 +80,8 @@ class SqliteStore:
         codes = await self._write(sqlite_upkeep.sweep_codes, now, batch)
         tokens, grants = await self._write(sqlite_upkeep.sweep_grants, now, access_ttl, batch)
         clients = await self._write(sqlite_upkeep.sweep_clients, now, batch)
-        return Swept(requests, codes, tokens, grants, sessions, clients)
+        transactions = await self._write(sqlite_upkeep.sweep_transactions, now, batch)
+        return Swept(requests, codes, tokens, grants, sessions, clients, transactions)
 
     def _write(self, step: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         if self._writer is None:
@@ -137,6 +141,53 @@ class SqliteStore:
 
     async def settle_factor(self, request_digest: str, sealed: str) -> bool:
         return await self._write(sqlite_steps.settle_factor, request_digest, sealed)
+
+    # --- sign-ins at a provider -------------------------------------------------------------
+
+    async def open_transaction(self, transaction: SocialTransaction) -> None:
+        await self._write(sqlite_social.open_transaction, transaction)
+
+    async def transaction(self, transaction_digest: str) -> SocialTransaction | None:
+        row = self._reader.one(sql.TRANSACTION, (transaction_digest,))
+        return rows.transaction(row) if row else None
+
+    async def take_transaction(
+        self, transaction_digest: str, browser_digest: str, now: int
+    ) -> bool:
+        return await self._write(
+            sqlite_social.take_transaction, transaction_digest, browser_digest, now
+        )
+
+    async def vouch_transaction(
+        self, transaction_digest: str, vouched: Person | PendingFactor
+    ) -> bool:
+        return await self._write(sqlite_social.vouch_transaction, transaction_digest, vouched)
+
+    async def issue_hand_over(
+        self,
+        transaction_digest: str,
+        browser_digest: str,
+        code_digest: str,
+        code_expires_at: int,
+        now: int,
+        audit: AuditEvent,
+    ) -> bool:
+        return await self._write(
+            sqlite_social.issue_hand_over,
+            transaction_digest,
+            browser_digest,
+            code_digest,
+            code_expires_at,
+            now,
+            audit,
+        )
+
+    async def take_hand_over(
+        self, code_digest: str, request_digest: str, provider: str, now: int
+    ) -> HandOver | None:
+        return await self._write(
+            sqlite_social.take_hand_over, code_digest, request_digest, provider, now
+        )
 
     async def consent(
         self, sub: str, client_id: str, redirect_host: str, resource: str

@@ -226,6 +226,34 @@ INSERT_ACCOUNT = (
     "(?, ?, ?, ?, ?, ?) ON CONFLICT (email_key) DO NOTHING"
 )
 
+# transaction_digest, provider, request_digest, kind, browser_digest, sealed, created_at,
+# expires_at, used_at, sub, directory, display, methods, assurance, factor_kind, factor_hint,
+# factor_sealed, factor_expires_at, handed_over_at, code_digest, code_expires_at
+INSERT_TRANSACTION = (
+    "INSERT INTO social_transactions (transaction_digest, provider, request_digest, kind, "
+    "browser_digest, sealed, created_at, expires_at, used_at, sub, directory, display, methods, "
+    "assurance, factor_kind, factor_hint, factor_sealed, factor_expires_at, handed_over_at, "
+    "code_digest, code_expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+    "?, ?, ?)"
+)
+
+# transaction_digest
+TRANSACTION = (
+    "SELECT social_transactions.transaction_digest, social_transactions.provider, "
+    "social_transactions.request_digest, social_transactions.kind, "
+    "social_transactions.browser_digest, social_transactions.sealed, "
+    "social_transactions.created_at, social_transactions.expires_at, social_transactions.used_at, "
+    "social_transactions.sub, social_transactions.directory, social_transactions.display, "
+    "social_transactions.methods, social_transactions.assurance, social_transactions.factor_kind, "
+    "social_transactions.factor_hint, social_transactions.factor_sealed, "
+    "social_transactions.factor_expires_at, social_transactions.handed_over_at, "
+    "social_transactions.code_digest, social_transactions.code_expires_at FROM "
+    "social_transactions WHERE social_transactions.transaction_digest = ?"
+)
+
+# sub
+DELETE_TRANSACTIONS_OF = "DELETE FROM social_transactions WHERE social_transactions.sub = ?"
+
 # after, limit
 CLIENTS = (
     "SELECT clients.client_id, clients.redirect_uris, clients.auth_method, clients.grant_types, "
@@ -410,6 +438,44 @@ DISABLE_ACCOUNT = "UPDATE accounts SET disabled_at=:disabled_at WHERE accounts.s
 # password_hash, sub
 SET_ACCOUNT_PASSWORD = "UPDATE accounts SET password_hash=:password_hash WHERE accounts.sub = :sub"
 
+# now, transaction_digest, browser_digest
+TAKE_TRANSACTION = (
+    "UPDATE social_transactions SET used_at=:now WHERE social_transactions.transaction_digest = "
+    ":transaction_digest AND social_transactions.browser_digest = :browser_digest AND "
+    "social_transactions.used_at IS NULL AND social_transactions.expires_at > :now"
+)
+
+# sub, directory, display, methods, assurance, factor_kind, factor_hint, factor_sealed,
+# factor_expires_at, transaction_digest
+VOUCH_TRANSACTION = (
+    "UPDATE social_transactions SET sub=:sub, directory=:directory, display=:display, "
+    "methods=:methods, assurance=:assurance, factor_kind=:factor_kind, factor_hint=:factor_hint, "
+    "factor_sealed=:factor_sealed, factor_expires_at=:factor_expires_at WHERE "
+    "social_transactions.transaction_digest = :transaction_digest AND social_transactions.used_at "
+    "IS NOT NULL AND social_transactions.handed_over_at IS NULL AND NOT (social_transactions.sub "
+    "IS NOT NULL OR social_transactions.factor_sealed IS NOT NULL)"
+)
+
+# now, code_digest, code_expires_at, transaction_digest, browser_digest
+ISSUE_HAND_OVER = (
+    "UPDATE social_transactions SET handed_over_at=:now, code_digest=:code_digest, "
+    "code_expires_at=:code_expires_at WHERE social_transactions.transaction_digest = "
+    ":transaction_digest AND social_transactions.browser_digest = :browser_digest AND "
+    "(social_transactions.sub IS NOT NULL OR social_transactions.factor_sealed IS NOT NULL) AND "
+    "social_transactions.handed_over_at IS NULL AND social_transactions.expires_at > :now AND "
+    "(EXISTS (SELECT * FROM authorization_requests WHERE authorization_requests.request_digest = "
+    "social_transactions.request_digest AND authorization_requests.answered_at IS NULL AND "
+    "authorization_requests.expires_at > :now))"
+)
+
+# code_digest, request_digest, provider, now
+TAKE_HAND_OVER = (
+    "DELETE FROM social_transactions WHERE social_transactions.code_digest = :code_digest AND "
+    "social_transactions.request_digest = :request_digest AND social_transactions.provider = "
+    ":provider AND social_transactions.code_expires_at > :now RETURNING used_at, sub, directory, "
+    "display, methods, assurance, factor_kind, factor_hint, factor_sealed, factor_expires_at"
+)
+
 # until, batch
 SWEEP_REQUESTS = (
     "DELETE FROM authorization_requests WHERE authorization_requests.request_digest IN (SELECT "
@@ -423,6 +489,13 @@ SWEEP_FACTORS = (
     "factor_expires_at=NULL, factor_failures=NULL WHERE authorization_requests.request_digest IN "
     "(SELECT authorization_requests.request_digest FROM authorization_requests WHERE "
     "authorization_requests.factor_expires_at <= :now LIMIT :batch OFFSET 0)"
+)
+
+# until, batch
+SWEEP_TRANSACTIONS = (
+    "DELETE FROM social_transactions WHERE social_transactions.transaction_digest IN (SELECT "
+    "social_transactions.transaction_digest FROM social_transactions WHERE "
+    "social_transactions.expires_at <= :until LIMIT :batch OFFSET 0)"
 )
 
 # until, batch
@@ -562,4 +635,18 @@ CREATE INDEX sessions_by_sub ON sessions (sub)
 CREATE TABLE signing_keys ( kid TEXT NOT NULL, algorithm TEXT NOT NULL, public_jwk TEXT NOT NULL,
 sealed_private TEXT NOT NULL, created_at INTEGER NOT NULL, signs_from INTEGER NOT NULL, retires_at
 INTEGER, PRIMARY KEY (kid) ) STRICT
+
+CREATE TABLE social_transactions ( transaction_digest TEXT NOT NULL, provider TEXT NOT NULL,
+request_digest TEXT NOT NULL, kind TEXT NOT NULL, browser_digest TEXT NOT NULL, sealed TEXT NOT
+NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, used_at INTEGER, sub TEXT, directory
+TEXT, display TEXT, methods TEXT, assurance INTEGER, factor_kind TEXT, factor_hint TEXT,
+factor_sealed TEXT, factor_expires_at INTEGER, handed_over_at INTEGER, code_digest TEXT,
+code_expires_at INTEGER, PRIMARY KEY (transaction_digest) ) STRICT
+
+CREATE INDEX social_transactions_by_code ON social_transactions (code_digest) WHERE code_digest IS
+NOT NULL
+
+CREATE INDEX social_transactions_by_end ON social_transactions (expires_at)
+
+CREATE INDEX social_transactions_by_sub ON social_transactions (sub) WHERE sub IS NOT NULL
 """

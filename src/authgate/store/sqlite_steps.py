@@ -237,4 +237,5 @@ def send_away(db: Cursor, sub: str, reason: str, now: int) -> int:
     ended = db.execute(sql.END_GRANTS_OF_SUB, given).rowcount
     db.execute(sql.EXPIRE_CODES_OF_SUB, given)
     db.execute(sql.DELETE_SESSIONS_OF, (sub,))
+    db.execute(sql.DELETE_TRANSACTIONS_OF, (sub,))
     return ended

@@ -104,6 +104,11 @@ def sweep_requests(db: Cursor, now: int, batch: int) -> int:
     return db.execute(sql.SWEEP_REQUESTS, given).rowcount
 
 
+def sweep_transactions(db: Cursor, now: int, batch: int) -> int:
+    given = {"until": now - _TEN_MINUTES, "batch": batch}
+    return db.execute(sql.SWEEP_TRANSACTIONS, given).rowcount
+
+
 def sweep_sessions(db: Cursor, now: int, batch: int) -> int:
     return db.execute(sql.SWEEP_SESSIONS, {"until": now - _HOUR, "batch": batch}).rowcount
 

@@ -54,7 +54,7 @@ NOW: BindParameter[int] = bindparam("now")
 _version = table("alembic_version", column("version_num"))
 
 
-def _row(of: Table, *but: str) -> Any:
+def insert_row(of: Table, *but: str) -> Any:
     """An insert of a whole row, one parameter a column, in the order of the columns."""
     return of.insert().values({c.name: _P(c.name) for c in of.columns if c.name not in but})
 
@@ -292,13 +292,13 @@ _FOLLOW_BY_KEY: dict[str, ClauseElement] = {
 }
 
 _INSERT: dict[str, ClauseElement] = {
-    "insert_client": _row(clients),
-    "insert_request": _row(authorization_requests),
-    "insert_code": _row(codes),
-    "insert_grant": _row(grants),
-    "insert_refresh_token": _row(refresh_tokens),
-    "insert_session": _row(sessions),
-    "insert_signing_key": _row(signing_keys),
+    "insert_client": insert_row(clients),
+    "insert_request": insert_row(authorization_requests),
+    "insert_code": insert_row(codes),
+    "insert_grant": insert_row(grants),
+    "insert_refresh_token": insert_row(refresh_tokens),
+    "insert_session": insert_row(sessions),
+    "insert_signing_key": insert_row(signing_keys),
     "insert_first_signing_key": signing_keys.insert().from_select(
         [c.name for c in signing_keys.columns],
         select(*(_P(c.name, type_=c.type) for c in signing_keys.columns)).where(
@@ -306,7 +306,7 @@ _INSERT: dict[str, ClauseElement] = {
         ),
     ),
     "insert_revision": _version.insert().values(version_num=_P("revision")),
-    "insert_audit_event": _row(audit_events, "id"),
+    "insert_audit_event": insert_row(audit_events, "id"),
 }
 
 

@@ -31,6 +31,7 @@ from authgate.store.schema import (
     grants,
     refresh_tokens,
     sessions,
+    social_transactions,
 )
 from authgate.store.statements import LIVE_GRANT, NO_FACTOR, NOW, UNSPENT_CODE, first
 
@@ -76,6 +77,9 @@ _SWEEP: dict[str, ClauseElement] = {
                 authorization_requests.c.factor_expires_at <= NOW,
             )
         )
+    ),
+    "sweep_transactions": _sweep(
+        social_transactions.c.transaction_digest, social_transactions.c.expires_at <= _P("until")
     ),
     "sweep_sessions": _sweep(sessions.c.session_digest, sessions.c.expires_at <= _P("until")),
     "sweep_unspent_codes": _sweep(

@@ -21,6 +21,7 @@ from authgate.protocol.records import (
     RefreshToken,
     Session,
     SigningKey,
+    SocialTransaction,
 )
 from authgate.store.contract import Store
 
@@ -82,6 +83,20 @@ def request(name: str = "request-1", **but: Any) -> AuthorizationRequest:
 
 def factor(name: str = "1", **but: Any) -> PendingFactor:
     return replace(PendingFactor("phone", "42", f"sealed-{name}", NOW + 300), **but)
+
+
+def transaction(name: str = "tx-1", **but: Any) -> SocialTransaction:
+    plain = SocialTransaction(
+        transaction_digest=digest(name),
+        provider="github",
+        request_digest=request().request_digest,
+        kind="tool",
+        browser_digest=digest("browser"),
+        sealed="sealed-tx",
+        created_at=NOW,
+        expires_at=NOW + 600,
+    )
+    return replace(plain, **but)
 
 
 def consent(**but: Any) -> Consent:

@@ -167,7 +167,8 @@ class Factors:
         sealed = self._sealed.seal(state, waiting.ends)
         left = max(1, int(waiting.ends - self._clock()))
         hint = waiting.phone[-2:] if waiting.kind == "phone" else ""
-        return NeedsFactor(waiting.kind, hint, sealed, left, explain)
+        account = waiting.display or waiting.sub
+        return NeedsFactor(waiting.kind, hint, sealed, left, explain, account)
 
 
 def _choose(factors: tuple[Factor, ...]) -> tuple[str, tuple[Factor, ...]]:
