@@ -13,7 +13,7 @@ from tests.pages.house import ISSUER, WEB_URI, Browser, House, Page, ask_path, c
 
 FIELDS = dict.fromkeys(
     ("registered", "used", "grant", "member", "why", "uri", "name", "limit", "expected", "scope",
-     "known", "resource", "provider", "allowed", "tool"),
+     "known", "resource", "provider", "allow", "allowed", "tool"),
     "some",
 )  # fmt: skip
 

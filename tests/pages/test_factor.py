@@ -146,7 +146,7 @@ async def test_a_wrong_code_shows_the_form_again_and_the_fifth_the_password(
     page = await enter(browser, page, "000 000")
     assert (page.status, page.set_cookies) == (401, [])
     assert page.title.startswith("Error: Too many codes were not right. Sign in")
-    assert "Enter your password again, and then the current code." in page.text
+    assert "Sign in as before, and then enter the current code." in page.text
     assert ("aria-invalid", "true") not in page.attributes
     page = await browser.sign_in(page)
     assert page.title.startswith("Enter your code")

@@ -106,7 +106,7 @@ async def test_a_code_that_comes_too_late_says_begin_again(owed: Parts) -> None:
     clock.ahead = 301
     refusal = await refused(owed, challenge_id, mfa_code=CODE)
     assert refusal.reason is Reason.FACTOR_ENDED
-    assert "Sign in with the password again" in refusal.hint
+    assert "Sign in again as before" in refusal.hint
     assert await call(owed, "oauth_authenticate", signing_in(challenge_id), ADDRESS) == {
         **DUE,
         "expires_in": 299,  # what is left of the challenge

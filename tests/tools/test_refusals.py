@@ -170,7 +170,7 @@ AUTHENTICATE: tuple[tuple[dict[str, Any], Reason, str], ...] = (
     (
         {"username": None, "password": None, "provider": "github", "oauth_code": "x"},
         Reason.PROVIDER_NOT_OFFERED,
-        "github",
+        "GitHub",
     ),
 )
 

@@ -13,13 +13,12 @@ from authgate.app.core import Core
 from authgate.directories.contract import Directory
 from authgate.directories.embedded import EmbeddedDirectory
 from authgate.observe import log
+from authgate.steps.social import CALLBACK
 
 if TYPE_CHECKING:
     from authgate.directories.supabase import SupabaseDirectory, SupabasePolicy
     from authgate.fetch import Fetch
     from authgate.settings import Settings
-
-CALLBACK_PATH = "/oauth/callback"
 
 
 class Home(Protocol):
@@ -87,7 +86,7 @@ def home_of(core: Core) -> Home:
 
 def callback_url(settings: Settings) -> str:
     """Where providers send the browser back to, for the operator to allow there."""
-    return settings.public + CALLBACK_PATH
+    return settings.public + CALLBACK
 
 
 def supabase_policy(settings: Settings) -> SupabasePolicy:

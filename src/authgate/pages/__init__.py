@@ -11,10 +11,21 @@ from __future__ import annotations
 
 from functools import partial
 
-from authgate.pages import consent, dispatch, errors, factor, sign_in, sign_out, static
+from authgate.pages import (
+    consent,
+    dispatch,
+    errors,
+    factor,
+    hand_over,
+    sign_in,
+    sign_out,
+    social,
+    static,
+)
 from authgate.pages.site import PublicUrl, Site
 from authgate.security.session import Cookies
 from authgate.steps.parts import Parts
+from authgate.steps.social import PROVIDERS
 from authgate.web.endpoint import Endpoint, Handler
 
 __all__ = ["routes"]
@@ -32,6 +43,14 @@ def routes(parts: Parts, cookies: Cookies) -> dict[str, Endpoint]:
         "/oauth/continue": page(get=partial(dispatch.proceed, site)),
         "/oauth/sign-in": page(post=partial(sign_in.submit, site)),
         "/oauth/factor": page(post=partial(factor.submit, site)),
+        "/oauth/callback": page(get=partial(social.come_back, site)),
+        "/oauth/hand-over": page(
+            get=partial(hand_over.show, site), post=partial(hand_over.submit, site)
+        ),
+        **{
+            f"/oauth/start/{provider}": page(get=partial(social.depart, site, provider))
+            for provider in PROVIDERS
+        },
         "/oauth/consent": page(post=partial(consent.submit, site)),
         "/oauth/sign-out": page(
             get=partial(sign_out.ask, site), post=partial(sign_out.submit, site)

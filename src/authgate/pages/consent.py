@@ -26,6 +26,7 @@ def form(site: Site, visitor: Visit, interaction: steps.Interaction, handle: str
             "asking": words.describe(interaction.client, interaction.request),
             "person": session.person.display,
             "handle": handle,
+            "answers_to": "/oauth/consent",
             "form_token": visit.make_token(site, visitor, "consent", handle),
             "sign_out_token": visit.make_token(site, visitor, "sign-out", handle),
         },

@@ -1,4 +1,4 @@
-"""The sign-in form: an e-mail address and a password, for one waiting request.
+"""The sign-in form: an e-mail address and a password, or a provider, for one waiting request.
 
 What was wrong is said on the same form, with the address kept and nothing else; a failed sign-in
 never redirects. Never here: throttles and directories (`steps.sign_in`).
@@ -15,6 +15,7 @@ from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.journey import Step
 from authgate.protocol.records import Person
 from authgate.steps import sign_in as steps
+from authgate.steps import social
 from authgate.steps.consent import Interaction
 from authgate.steps.factor import FactorDue
 from authgate.web.answers import Answer, refusal_headers, see_other
@@ -68,6 +69,11 @@ def form(
             "form_token": visit.make_token(site, visitor, "sign-in", handle, session=False),
             "username": username,
             "problem": problem,
+            "passwords": site.parts.passwords.ways.password,
+            "providers": [
+                (social.PROVIDERS[name], site.url.link(f"/oauth/start/{name}?request={handle}"))
+                for name in social.offered(site.parts)
+            ],
         },
     )
 
@@ -101,7 +107,7 @@ async def submit(site: Site, request: Request) -> Answer:
             raise
         return refused_form(site, visitor, interaction, handle, refusal, username)
     if isinstance(outcome, FactorDue):
-        return await _half_way(site, visitor, handle)
+        return await half_way(site, visitor, handle)
     return await admit(site, visitor, outcome, handle)
 
 
@@ -115,7 +121,7 @@ async def admit(site: Site, visitor: Visit, person: Person, handle: str) -> Answ
     return see_other(site.continue_link(handle), [(b"set-cookie", cookie)])
 
 
-async def _half_way(site: Site, visitor: Visit, handle: str) -> Answer:
+async def half_way(site: Site, visitor: Visit, handle: str) -> Answer:
     """A code is due. Whoever was signed in before is not who typed this password just now, or has
     to step up: their session must not answer the request meanwhile."""
     if visitor.session is None:
@@ -134,7 +140,7 @@ def refused_form(
     username: str = "",
 ) -> Answer:
     """The form with what went wrong above it, and what that asks of the answer's headers."""
-    problem = _problem(refusal)
+    problem = _problem(refusal, others=bool(social.offered(site.parts)))
     shown = form(site, visitor, interaction, handle, username=username, problem=problem)
     shown.headers.extend(refusal_headers(refusal))
     return shown
@@ -148,7 +154,7 @@ def refuse_unless_open(interaction: Interaction) -> None:
         raise Refusal(Reason.INTERACTION_EXPIRED)
 
 
-def _problem(refusal: Refusal) -> Problem:
+def _problem(refusal: Refusal, *, others: bool) -> Problem:
     """The sentence of the table; advice in the words of a form instead of a protocol."""
     status, alert = refusal.face.status, refusal.sentence
     if refusal.retry_after is not None:
@@ -156,8 +162,9 @@ def _problem(refusal: Refusal) -> Problem:
         return Problem(status, alert, f"Wait {wait}, then try again.")
     if refusal.reason is Reason.SIGN_IN_WRONG:
         return Problem(status, alert, "Check both and try again.", blames_input=True)
-    if refusal.reason is Reason.SIGN_IN_NOT_OFFERED:  # this form is the only way there is
-        return Problem(status, alert, "Whoever runs this server has to look at it.")
+    if refusal.reason is Reason.SIGN_IN_NOT_OFFERED:
+        advice = refusal.hint if others else "Whoever runs this server has to look at it."
+        return Problem(status, alert, advice)
     if refusal.reason in (Reason.FACTOR_SPENT, Reason.FACTOR_ENDED):
-        return Problem(status, alert, "Enter your password again, and then the current code.")
+        return Problem(status, alert, "Sign in as before, and then enter the current code.")
     return Problem(status, alert, refusal.hint)

@@ -101,6 +101,14 @@ def _refuse_foreign(site: Site, request: Request) -> None:
         raise Refusal(Reason.FORM_TOKEN)
 
 
+def refuse_unless_seen(request: Request) -> None:
+    """Refuse a GET that nobody sees: it would send a browser away, or spend its return, unseen."""
+    if not may_act(request):
+        raise Refusal(
+            Reason.REQUEST_MALFORMED, why="this address is for a page that somebody opens"
+        )
+
+
 def may_act(request: Request) -> bool:
     """May this GET answer a request? Only a page load that somebody really sees.
 

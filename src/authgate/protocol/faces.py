@@ -21,7 +21,7 @@ _NEW_AUTHORIZATION = (
 )
 _SIGN_IN_AGAIN = "Start a new authorization request so that the person can sign in again."
 _PASSWORD_AGAIN = (
-    "Sign in with the password again and then enter a current code; the challenge stays usable."
+    "Sign in again as before and then enter a current code; the challenge stays usable."
 )
 _TOKEN_AGAIN = (
     "Get a new access token with the refresh token, or start a new authorization request."
@@ -330,6 +330,69 @@ FACES: dict[Reason, Face] = {
         "The second factor of this account is of a kind that does not work here.",
         "Add an authenticator app or a phone number to the account, then sign in again.",
     ),
+    Reason.SOCIAL_UNKNOWN: Face(
+        "invalid_request",
+        400,
+        "What came back from the provider belongs to no sign-in that is known here.",
+        "Start again from your application. If it happens every time, whoever runs this server has "
+        "to allow {allow} as a redirect URL where people sign in.",
+    ),
+    Reason.SOCIAL_USED: Face(
+        "invalid_request",
+        400,
+        "This sign-in with {provider} has come back before, or took too long.",
+        "Try again; nothing was lost.",
+    ),
+    Reason.SOCIAL_CANCELLED: Face(
+        "access_denied",
+        403,
+        "The sign-in with {provider} was cancelled there.",
+        "Try again, or sign in another way.",
+    ),
+    Reason.SOCIAL_RETRY: Face(
+        "access_denied",
+        403,
+        "The sign-in with {provider} took too long or was interrupted.",
+        "Try again; nothing was lost.",
+    ),
+    Reason.SOCIAL_FAILED: Face(
+        "access_denied",
+        403,
+        "Signing in with {provider} did not succeed.",
+        "Try again, or sign in another way; if it goes on, tell whoever runs this server.",
+    ),
+    Reason.SOCIAL_NO_ACCOUNT: Face(
+        "access_denied",
+        403,
+        "There is no account here for that sign-in with {provider}.",
+        "Use the way you signed up with, or ask whoever runs this server for an account.",
+    ),
+    Reason.SOCIAL_ANONYMOUS: Face(
+        "access_denied",
+        403,
+        "An anonymous account cannot be used here.",
+        "Add an e-mail address or a sign-in with {provider} to the account first.",
+    ),
+    Reason.SOCIAL_EMAIL_UNVERIFIED: Face(
+        "access_denied",
+        403,
+        "{provider} has not verified the e-mail address of that account.",
+        "Verify the address there, then try again.",
+    ),
+    Reason.SOCIAL_WRONG_PROVIDER: Face(
+        "access_denied",
+        403,
+        "That sign-in does not belong to a {provider} account.",
+        "Try again and choose the account you use here.",
+    ),
+    Reason.OAUTH_CODE_WRONG: Face(
+        "access_denied",
+        401,
+        "The oauth_code is not one for this challenge_id and provider, or it was used or is older "
+        "than five minutes.",
+        "Open the provider's URL that oauth_authorize returned and use the code our page shows in "
+        "the end; the challenge stays usable.",
+    ),
     Reason.FORM_TOKEN: Face(
         "access_denied",
         403,
@@ -367,7 +430,7 @@ FACES: dict[Reason, Face] = {
         "invalid_request",
         400,
         "Signing in with {provider} is not offered here.",
-        "Use one of the providers that oauth_authorize returned, or username and password.",
+        "Use one of the ways that the sign-in page or oauth_authorize shows.",
     ),
     Reason.TOOL_PASSWORDS_OFF: Face(
         "access_denied",

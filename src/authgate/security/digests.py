@@ -10,12 +10,25 @@ import secrets
 
 from authgate.protocol.digests import digest, same_digest
 
-__all__ = ["digest", "new_identifier", "new_ordered_identifier", "new_secret", "same_digest"]
+__all__ = [
+    "digest",
+    "new_identifier",
+    "new_one_time_code",
+    "new_ordered_identifier",
+    "new_secret",
+    "same_digest",
+]
 
 
 def new_secret() -> str:
     """A fresh secret: 256 random bits as 43 base64url characters."""
     return secrets.token_urlsafe(32)
+
+
+def new_one_time_code() -> str:
+    """128 random bits that a person copies from a page: hexadecimal, so that a double click takes
+    all of it and nobody mistakes a letter for another. For minutes, and for one use."""
+    return secrets.token_hex(16)
 
 
 def new_identifier(prefix: str) -> str:

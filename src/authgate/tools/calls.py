@@ -7,15 +7,21 @@ they came and raises `Refusal`. Never here: HTTP or MCP, wording, a rule of OAut
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Literal, cast
+from typing import cast
 from urllib.parse import quote_plus
 
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
-from authgate.protocol.records import AuthorizationRequest, Person
-from authgate.steps import authorize, consent, factor, register, sign_in, token
+from authgate.steps import (
+    authorize,
+    consent,
+    factor,
+    register,
+    social,
+    token,
+)
 from authgate.steps.parts import Parts
-from authgate.tools import takes
+from authgate.tools import takes, ways
 from authgate.tools.arguments import Given, document, strings
 from authgate.tools.results import Answered, Challenge, ClientInformation, Token
 
@@ -38,7 +44,10 @@ async def oauth_authorize(parts: Parts, given: Given, address: str) -> Challenge
         "challenge_id": opened.handle,
         "authorization_url": authorize.authorization_url(parts, opened.request),
         "expires_in": opened.expires_in,
-        "providers": {},
+        "providers": {
+            name: f"{parts.policy.issuer}/oauth/start/{name}?challenge={opened.handle}"
+            for name in social.offered(parts)
+        },
     }
 
 
@@ -55,21 +64,16 @@ async def oauth_authenticate(parts: Parts, given: Given, address: str) -> Answer
     challenge_id = asked.require("challenge_id")
     way = _way(parts, asked)
     request = await consent.load_challenge(parts, challenge_id)
-    if way == "factor":
-        person = await _with_factor(parts, request, asked.require("mfa_code"), address)
-    else:
-        username, password = asked.require("username"), asked.require("password")
-        outcome = await sign_in.with_password(parts, request, username, password, address)
-        if isinstance(outcome, factor.FactorDue):
-            return _factor_due(outcome)
-        person = outcome
+    proved = await way(parts, request, asked, address)
+    if isinstance(proved, factor.FactorDue):
+        return _factor_due(proved)
     answer = await consent.approve(
         parts,
         request,
-        person,
-        authenticated_at=parts.clock(),
+        proved.person,
+        authenticated_at=proved.at,
         address=address,
-        via="password_in_tool",
+        via=proved.via,
     )
     return {
         "mfa_required": False,
@@ -80,17 +84,6 @@ async def oauth_authenticate(parts: Parts, given: Given, address: str) -> Answer
     }
 
 
-async def _with_factor(
-    parts: Parts, request: AuthorizationRequest, code: str, address: str
-) -> Person:
-    """The person whose second factor this is; a challenge without one due is told apart."""
-    if request.factor is None:
-        raise Refusal(
-            Reason.TOOL_SIGN_IN_UNCLEAR, why="no second factor is due for this challenge_id"
-        )
-    return await factor.answer_factor(parts, request, code, address)
-
-
 def _factor_due(due: factor.FactorDue) -> Answered:
     return {
         "mfa_required": True,
@@ -99,31 +92,31 @@ def _factor_due(due: factor.FactorDue) -> Answered:
     }
 
 
-def _way(parts: Parts, asked: Parameters) -> Literal["password", "factor"]:
+def _way(parts: Parts, asked: Parameters) -> ways.Way:
     """The one way to sign in that the arguments ask for; raises `Refusal`."""
-    ways = {
+    named = {
         way: [name for name in names if asked.get(name) is not None]
         for way, names in takes.WAYS.items()
     }
-    sent = [name for names in ways.values() for name in names]
+    sent = [name for names in named.values() for name in names]
     if not sent:
         raise Refusal(
             Reason.TOOL_SIGN_IN_UNCLEAR, why="neither username and password nor a provider was sent"
         )
-    if sum(map(bool, ways.values())) > 1:
+    if sum(map(bool, named.values())) > 1:
         raise Refusal(
             Reason.TOOL_SIGN_IN_UNCLEAR, why=f"{' and '.join(sent)} belong to different ways"
         )
-    if ways["provider"]:
-        raise Refusal(Reason.PROVIDER_NOT_OFFERED, provider=asked.require("provider"))
-    if not ways["factor"]:
-        asked.require("username")
-        asked.require("password")
-    if not parts.policy.tool_passwords:
-        raise Refusal(Reason.TOOL_PASSWORDS_OFF)
-    if not parts.passwords.ways.password:
-        raise Refusal(Reason.SIGN_IN_NOT_OFFERED)
-    return "factor" if ways["factor"] else "password"
+    if named["provider"]:
+        ways.refuse_unless_offered(parts, asked.require("provider"))
+        asked.require("oauth_code")
+        return ways.by_provider
+    if named["factor"]:
+        return ways.by_factor
+    asked.require("username")
+    asked.require("password")
+    ways.refuse_unless_taken(parts)
+    return ways.by_password
 
 
 async def oauth_token(parts: Parts, given: Given, address: str) -> Token:
