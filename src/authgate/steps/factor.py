@@ -54,11 +54,11 @@ async def wait_for(
     parts: Parts, request: AuthorizationRequest, needs: NeedsFactor, username: str, address: str
 ) -> FactorDue:
     """Keep what the factor needs until it is answered; raises `Refusal` if nobody can any more."""
-    factor = await _keep(parts, request, needs, username)
     now = parts.clock()
+    factor = await _keep(parts, request, needs, username, now)
     due = audited(now, "person.sign_in", "factor_due", address=address, factor=factor.kind)
     await parts.store.record(due)
-    return FactorDue(factor.kind, factor.hint, max(0, factor.expires_at - now))
+    return FactorDue(factor.kind, factor.hint, factor.expires_at - now)
 
 
 async def _keep(
@@ -66,9 +66,9 @@ async def _keep(
     request: AuthorizationRequest,
     needs: NeedsFactor,
     username: str,
+    now: int,
     failures: int = 0,
 ) -> PendingFactor:
-    now = parts.clock()
     ends = min(now + min(needs.expires_in, MAX_WAIT), request.expires_at)
     sealed = parts.vault.seal(json.dumps([username, needs.sealed]), _PURPOSE)
     factor = PendingFactor(needs.kind, needs.hint, sealed, ends, failures)
@@ -164,7 +164,7 @@ async def _again(
     if failures >= MAX_TRIES:
         await give_up(parts, request)
         return Reason.FACTOR_SPENT
-    await _keep(parts, request, needs, username, failures)
+    await _keep(parts, request, needs, username, parts.clock(), failures)
     return Reason.FACTOR_SENT_AGAIN
 
 
