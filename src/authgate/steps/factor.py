@@ -93,6 +93,9 @@ async def answer_factor(
         await give_up(parts, request)
         raise Refusal(Reason.FACTOR_ENDED)
     username, sealed = waiting
+    wait = parts.throttles.check_factor(username)
+    if wait is not None:
+        raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=wait)
     async with parts.throttles.sign_in(username, address) as attempt:
         if attempt.retry_after is not None:
             raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=attempt.retry_after)
@@ -108,6 +111,7 @@ async def answer_factor(
             case NeedsFactor() | Refused():
                 # A code that was sent again counts too, or the messages would have no limit.
                 attempt.failed()
+                parts.throttles.factor_failed(username)
     refused = audited(
         parts.clock(), "person.sign_in", "refused", address=address, factor=factor.kind
     )
