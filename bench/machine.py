@@ -20,7 +20,7 @@ def describe() -> dict[str, str]:
     busy = ", ".join(f"{load:.2f}" for load in os.getloadavg())
     return {
         "Machine": f"{_processor()}, {cores} cores, {_memory():.0f} GiB",
-        "System": f"{platform.system()} {platform.release()}, load before the run {busy}",
+        "System": f"{platform.system()} {platform.release().partition('-')[0]}, load before the run {busy}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}, "
         f"SQLite {sqlite3.sqlite_version}",
         "Packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
