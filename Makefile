@@ -45,11 +45,15 @@ endef
 help: ## list the targets
 	@echo "authgate: make TARGET"
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)$$/\1|\2/p' $(MAKEFILE_LIST) | \
-		while IFS='|' read -r name what; do printf '  %-8s %s\n' "$$name" "$$what"; done
+		while IFS='|' read -r name what; do printf '  %-14s %s\n' "$$name" "$$what"; done
 
 .PHONY: demo
 demo: $(VENV)/base.stamp ## start authgate and walk the whole flow with a real MCP client
 	@$(RUN)/authgate demo $(ARGS)
+
+.PHONY: demo-supabase
+demo-supabase: $(VENV)/base.stamp ## the same for people of a Supabase project (a stand-in plays it)
+	@$(RUN)/python -m tests.standins.demo $(ARGS)
 
 .PHONY: serve
 serve: $(VENV)/base.stamp ## run the server on this machine (ARGS="--port 9000")

@@ -17,10 +17,11 @@ PACKAGES = ("uvicorn", "uvloop", "httptools", "cryptography", "orjson", "PyJWT",
 def describe() -> dict[str, str]:
     """The lines of the head of a report."""
     cores = len(os.sched_getaffinity(0))
+    kernel = platform.release().partition("-")[0]
     busy = ", ".join(f"{load:.2f}" for load in os.getloadavg())
     return {
         "Machine": f"{_processor()}, {cores} cores, {_memory():.0f} GiB",
-        "System": f"{platform.system()} {platform.release()}, load before the run {busy}",
+        "System": f"{platform.system()} {kernel}, load before the run {busy}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}, "
         f"SQLite {sqlite3.sqlite_version}",
         "Packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.servers import resident
+from bench.servers import plain_environment, resident
 
 
 def _load(*names: str) -> Callable[[], None]:
@@ -74,7 +74,11 @@ def packages(top: int = 12) -> list[tuple[str, float]]:
     """The dearest top-level packages of a start: ms of their own, as `-X importtime` counts."""
     code = "import authgate.server, authgate.cli.serving, uvloop"
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-X", "importtime", "-c", code],
+        env=plain_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     cost: Counter[str] = Counter()
     for line in done.stderr.splitlines():

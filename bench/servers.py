@@ -15,7 +15,8 @@ from pathlib import Path
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 START_WITHIN = 30.0
-SETTINGS = ("AUTHGATE_", "LOG_LEVEL", "SUPABASE_", "WORKOS_")
+# Not handed on: the settings of whoever runs the bench, and what would make every start compile.
+LEFT_OUT = ("AUTHGATE_", "LOG_LEVEL", "SUPABASE_", "WORKOS_", "PYTHONDONTWRITEBYTECODE")
 
 
 class DidNotStart(Exception):
@@ -58,16 +59,20 @@ def spawn(
     core: int = SERVER_CORE,
     pipes: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start `python ARGUMENTS` on one core, without the settings of whoever runs the bench."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS)}
+    """Start `python ARGUMENTS` on one core."""
     return subprocess.Popen(
         [sys.executable, *arguments],
-        env={**inherited, **(environment or {})},
+        env={**plain_environment(), **(environment or {})},
         stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
         stdout=subprocess.PIPE if pipes else subprocess.DEVNULL,
         stderr=None if pipes else subprocess.DEVNULL,
         preexec_fn=lambda: pin(core),  # noqa: PLW1509 - this process has one thread
     )
+
+
+def plain_environment() -> dict[str, str]:
+    """This process' environment without what would change a measurement."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from authgate.cli.demo_visitor import Visitor, VisitorLost
 from tests.cli.conftest import Done, Operator
 from tests.cli.serving import CALLBACK, HandClient, running
 from tests.cli.test_people import Terminal
+from tests.standins.running import running as project
 
 
 @pytest.fixture
@@ -150,3 +152,32 @@ def test_a_visitor_who_cannot_go_on_says_where(operator: Operator) -> None:
                 visitor.follow(url)
             with pytest.raises(VisitorLost, match="400"):
                 visitor.follow(url.replace("client_id=", "client_id=x"))
+
+
+# --- with a Supabase project ----------------------------------------------------------------------
+
+
+def test_a_person_of_supabase_needs_a_project(bare: Operator) -> None:
+    (bare.folder / ".env").write_text("")
+    bare.env.pop("AUTHGATE_NONSENSE")
+    done = bare.spawn("authgate", "demo", "--as", "ana@example.com", "--password-stdin")
+    assert done.code == 2
+    assert "SUPABASE_URL" in done.err
+
+
+def test_a_wrong_password_at_supabase_ends_it_in_a_sentence(bare: Operator) -> None:
+    with project() as supabase:
+        ana = supabase.state.add_user("ana@example.com", "a long enough password")
+        (bare.folder / ".env").write_text(
+            f"SUPABASE_URL={supabase.url}\nSUPABASE_PUBLISHABLE_KEY={supabase.gate.publishable}\n"
+        )
+        bare.env.pop("AUTHGATE_NONSENSE")
+        words = ("demo", "--as", ana.email, "--password-stdin")
+        with bare.start("authgate", *words, stdin=subprocess.PIPE) as process:
+            out, err = process.communicate("not the password\n", timeout=60)
+        done = Done(process.returncode, out, err)
+    assert done.code == 1
+    assert "authgate demo failed: The person signs in: the answer was 401" in done.err
+    assert "not the password" not in done.out + done.err
+    assert "Traceback" not in done.err
+    assert_nothing_is_left(bare, done.out)

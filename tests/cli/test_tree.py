@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from authgate import __version__
+from authgate.store.migrations import HEAD
 from tests.cli.conftest import Operator
 
 COMMANDS = [
@@ -86,7 +87,7 @@ def test_an_empty_store_is_made_first(operator: Operator, command: tuple[str, ..
 def test_migrate_names_the_store(operator: Operator) -> None:
     assert operator.run("migrate", "--json").json == {
         "store": str(operator.folder / "data" / "authgate.db"),
-        "revision": "0001",
+        "revision": HEAD,
     }
 
 

@@ -68,6 +68,17 @@ async def test_whoever_signs_in_again_is_not_gone_by_an_old_word(house: House, a
     assert isinstance(await house.directory.recheck(ana.id), StillGood)
 
 
+async def test_whoever_just_signed_in_is_not_asked_for_again(house: House, ana: User) -> None:
+    signed_in = await house.sign_in()
+    assert isinstance(signed_in, SignedIn)
+    house.standin.fault("/admin/users/", status=503)
+    house.clocks.forward(59)
+    assert await house.directory.recheck(ana.id) == StillGood(signed_in.person)
+    assert house.standin.calls("/admin/users/") == 0
+    house.clocks.forward(2)
+    assert isinstance(await house.directory.recheck(ana.id), Unavailable)
+
+
 @pytest.mark.parametrize(
     "how",
     [
@@ -122,7 +133,7 @@ async def test_what_is_no_id_is_nobody_and_not_asked(house: House, ana: User) ->
     assert house.standin.gate.seen == []
 
 
-async def test_memory_is_bounded_and_forgets_on_demand() -> None:
+async def test_memory_is_bounded_and_learns_what_is_newer() -> None:
     recent: Recent[int] = Recent(lambda value: 60 if value >= 0 else 0, most=3)
     asked = []
 
@@ -139,9 +150,9 @@ async def test_memory_is_bounded_and_forgets_on_demand() -> None:
     assert asked.count(-1) == 2
     first = asyncio.create_task(recent.get("x", lambda: ask(1)))
     await asyncio.sleep(0)
-    recent.forget("x")  # while it is on its way
+    recent.learn("x", 2)  # while it is on its way
     assert await first == 1
-    assert await recent.get("x", lambda: ask(2)) == 2
+    assert await recent.get("x", lambda: ask(9)) == 2
     first = asyncio.create_task(recent.get("y", lambda: ask(3)))
     second = asyncio.create_task(recent.get("y", lambda: ask(4)))
     await asyncio.sleep(0)

@@ -38,7 +38,8 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
         name for cell in first_cells(DOCS / "settings.md") for name in re.findall(r"\w+", cell)
     }
     assert {name for name in shown if name.isupper()} == set(SETTINGS)
-    named = set(re.findall(r"AUTHGATE_[A-Z_]+[A-Z]\b(?!_)", all_docs()))
+    # those for tests are no settings; the tests that read them know their names
+    named = set(re.findall(r"AUTHGATE_(?!TEST_)[A-Z_]+[A-Z]\b(?!_)", all_docs()))
     assert named <= {*SETTINGS, "AUTHGATE_LIMIT"}
 
 

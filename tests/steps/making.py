@@ -201,16 +201,19 @@ class World:
 class _Elsewhere:
     """A directory far away: what it says of everybody is what the test wants."""
 
-    def __init__(self, word: Recheck) -> None:
+    name = "elsewhere"
+
+    def __init__(self, word: Recheck, *, can_recheck: bool = True) -> None:
         self._word = word
+        self.can_recheck = can_recheck
 
     async def recheck(self, sub: str) -> Recheck:
         return self._word
 
 
-def with_directory(world: World, word: Recheck) -> None:
+def with_directory(world: World, word: Recheck, *, can_recheck: bool = True) -> None:
     """From here on, `word` is what the directory says of everybody."""
-    directory: Any = _Elsewhere(word)
+    directory: Any = _Elsewhere(word, can_recheck=can_recheck)
     world.parts = replace(world.parts, passwords=directory)
 
 

@@ -387,3 +387,22 @@ async def test_a_password_that_was_right_in_vain_says_why(
     world.parts = replace(world.parts, passwords=stand_in)
     with refused(reason):
         await with_password(world.parts, opened.request, EMAIL, PASSWORD, ADDRESS)
+
+
+async def test_whoever_knows_the_password_gets_few_guesses_an_hour(
+    world: World, directory: SecondFactor
+) -> None:
+    """Right passwords renew the five tries of a request, so something else must run out."""
+    limits = LimitPolicy(sign_in_account="1000/minute", sign_in_address="1000/minute")
+    moment = [0.0]
+    world.parts = replace(world.parts, throttles=Throttles(limits, lambda: moment[0]))
+    client = await world.register()
+    for _ in range(20):
+        opened = await world.open(client, new_secret())
+        await owed(world, opened)
+        assert await answer(world, opened, "000000") is Reason.FACTOR_WRONG
+    opened = await world.open(client, new_secret())
+    await owed(world, opened)
+    assert await answer(world, opened) is Reason.SIGN_IN_THROTTLED
+    moment[0] += 3600
+    assert isinstance(await answer(world, opened), Person)

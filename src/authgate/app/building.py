@@ -45,6 +45,7 @@ def build(settings: Settings) -> Application:
             LimitPolicy(
                 sign_in_account=settings.limit_account,
                 sign_in_address=settings.limit_address,
+                factor=settings.limit_factor,
                 registration=settings.limit_registration,
                 authorization=settings.limit_authorization,
                 client_secret=settings.limit_client,

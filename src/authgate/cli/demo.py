@@ -7,12 +7,14 @@ client side (`demo_walk`, with the MCP SDK) is imported once the server is up.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from authgate.cli.common import REFUSED
+from authgate.cli.options import EnvFile, PasswordStdin
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,25 +30,35 @@ def demo(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the demo's server; 0 takes a free one.")
     ] = 0,
+    person: Annotated[
+        str | None,
+        typer.Option("--as", metavar="EMAIL", help="Sign in as this person of your Supabase."),
+    ] = None,
+    password_stdin: PasswordStdin = False,
+    env_file: EnvFile = None,
 ) -> None:
     """Start a server and walk the whole flow with the official MCP client.
 
-    On a terminal it then stays up for your own MCP client, until Ctrl-C.
+    On a terminal it then stays up for your own MCP client, until Ctrl-C. With --as nobody is added:
+    the Supabase project of the settings is asked for the person.
 
     \b
     Examples:
       authgate demo
       authgate demo --once
+      authgate demo --as ada@example.com
     """
     from rich.console import Console
 
+    from authgate.cli.demo_guest import invite
     from authgate.cli.demo_server import DemoFailed, DemoServer, stop_on_signals
 
+    guest = invite(person, env_file, from_stdin=password_stdin) if person else None
     stop_on_signals()
     console = Console(highlight=False)
     stays = sys.stdout.isatty() and not once
     try:
-        with DemoServer(port) as server:
+        with DemoServer(port, guest) as server:
             try:
                 _show(console, server)
                 if stays:
@@ -71,8 +83,7 @@ def _show(console: Console, server: DemoServer) -> None:
         f"authgate demo, with the official MCP client (mcp {version('mcp')})", style="bold"
     )
     console.print(f"    server   {server.url}, up after {server.seconds:.2f} s")
-    server.add_person()
-    console.print(f"    person   {server.email}, by: authgate people add", markup=False)
+    console.print(f"    person   {server.email}, {server.introduce()}", markup=False)
     began = time.perf_counter()
     trail = Trail(console)
     _walk(server, trail)
@@ -88,6 +99,8 @@ def _walk(server: DemoServer, trail: Trail) -> None:
     from authgate.cli.demo_server import DemoFailed
     from authgate.cli.demo_walk import walk
 
+    # The client logs its errors with a traceback; the one sentence below is what helps.
+    logging.getLogger("mcp").addHandler(logging.NullHandler())
     try:
         asyncio.run(walk(server, trail))
     except DemoFailed:
@@ -108,7 +121,7 @@ def _stay(console: Console, server: DemoServer) -> None:
     facts = (
         ("MCP URL for your client", server.mcp_url),
         ("sign in as", server.email),
-        ("password", server.password),
+        ("password", server.password if server.guest is None else "(as at Supabase)"),
     )
     console.print("\nStill running. Try it with your own MCP client; Ctrl-C ends it.", style="bold")
     for name, value in facts:

@@ -18,6 +18,10 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authgate.cli.demo_guest import Guest
 
 STARTS_WITHIN = 30.0
 STOPS_WITHIN = 10.0
@@ -29,12 +33,16 @@ class DemoFailed(Exception):
 
 
 class DemoServer:
-    """`with DemoServer(port) as server:` answers when the server answers (port 0: a free one)."""
+    """`with DemoServer(port) as server:` answers when the server answers (port 0: a free one).
 
-    def __init__(self, port: int = 0) -> None:
+    With a guest, who is known elsewhere, nobody is added here.
+    """
+
+    def __init__(self, port: int = 0, guest: Guest | None = None) -> None:
         self.port = port
-        self.email = "demo@example.com"
-        self.password = secrets.token_urlsafe(15)
+        self.guest = guest
+        self.email = guest.email if guest else "demo@example.com"
+        self.password = guest.password if guest else secrets.token_urlsafe(15)
         self.seconds = 0.0
         self._folder = Path()
         self._child: subprocess.Popen[bytes] | None = None
@@ -58,7 +66,14 @@ class DemoServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def add_person(self) -> None:
+    def introduce(self) -> str:
+        """See to it that the person can sign in; how that was done, in words."""
+        if self.guest is not None:
+            return f"of {self.guest.environment['SUPABASE_URL']}"
+        self._add_person()
+        return "by: authgate people add"
+
+    def _add_person(self) -> None:
         """`authgate people add`, beside the running server, as an operator does it."""
         command = [sys.executable, "-m", "authgate", "people", "add", self.email]
         done = subprocess.run(  # noqa: S603 - our own interpreter with our own words
@@ -136,7 +151,8 @@ class DemoServer:
 
     def _environment(self) -> dict[str, str]:
         own = {name: text for name, text in os.environ.items() if not name.startswith(FOREIGN)}
-        return own | {"AUTHGATE_DATA_DIR": str(self._folder / "data")}
+        project = self.guest.environment if self.guest else {}
+        return own | {"AUTHGATE_DATA_DIR": str(self._folder / "data")} | dict(project)
 
 
 def _free_port() -> int:

@@ -49,6 +49,11 @@ STEPS = (
     Step("revoke", "The client revokes what it was given", 200),
     Step("refused", "The revoked token opens nothing any more", 401),
 )
+_PAGES = {
+    "/oauth/sign-in": "sign-in",
+    "/oauth/factor": "sign-in",  # its second half, where a second factor is due
+    "/oauth/consent": "consent",
+}
 _BY_KEY = {step.key: step for step in STEPS}
 
 
@@ -77,7 +82,7 @@ class Trail:
 
     def moved(self, move: Move) -> None:
         """What the person's browser did."""
-        key = {"/oauth/sign-in": "sign-in", "/oauth/consent": "consent"}.get(move.path, "authorize")
+        key = _PAGES.get(move.path, "authorize")
         came = _redirect(move.then) if "://" in move.then else f"page “{move.then}”"
         self.note(key, f"{move.method} {move.path}", move.status, came, move.seconds)
 

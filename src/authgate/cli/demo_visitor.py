@@ -37,6 +37,10 @@ class Form:
     def asks_password(self) -> bool:
         return "password" in self.types.values()
 
+    @property
+    def asks_code(self) -> bool:
+        return self.types.get("code") == "text"
+
     def button_with(self, value: str) -> tuple[str, str] | None:
         return next((button for button in self.buttons if button[1] == value), None)
 
@@ -66,10 +70,15 @@ class Visitor:
     """One browser with one person before it. Cookies last as long as the visitor."""
 
     def __init__(
-        self, email: str, password: str, watch: Callable[[Move], None] | None = None
+        self,
+        email: str,
+        password: str,
+        watch: Callable[[Move], None] | None = None,
+        code: Callable[[], str] | None = None,
     ) -> None:
         self.email = email
         self.password = password
+        self._code = code
         self._watch = watch or (lambda move: None)
         # trust_env: a proxy of this machine has nothing to do with a server on loopback.
         self._browser = httpx2.Client(follow_redirects=False, trust_env=False, timeout=15)
@@ -92,7 +101,7 @@ class Visitor:
         raise VisitorLost(f"more than {MOST_PAGES} pages and still no way back to {back}")
 
     def _act(self, page: Page, back: str) -> Page | str:
-        """What a person does here: allow if that can be done, else sign in."""
+        """What a person does here: allow if that can be done, else sign in, in one step or two."""
         for form in page.forms:
             button = form.button_with("approve")
             if button is not None:
@@ -100,6 +109,9 @@ class Visitor:
         for form in page.forms:
             if form.asks_password and page.status < 400:
                 return self._submit(page, form, self._credentials(form), back)
+        for form in page.forms:
+            if form.asks_code and self._code is not None and page.status < 400:
+                return self._submit(page, form, {"code": self._code()}, back)
         raise VisitorLost(f"“{page.title}” ({page.status}) at {page.url} offers no way on")
 
     def _credentials(self, form: Form) -> dict[str, str]:

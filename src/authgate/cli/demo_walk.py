@@ -55,7 +55,8 @@ async def walk(server: DemoServer, trail: Trail) -> None:
     """All steps; raises `DemoFailed` at the first that is not as it must be."""
     memory = Memory()
     hooks: dict[str, list[EventHook]] = {"request": [trail.sent], "response": [trail.answered]}
-    with Visitor(server.email, server.password, trail.moved) as visitor:
+    code = server.guest.code if server.guest else None
+    with Visitor(server.email, server.password, trail.moved, code) as visitor:
         provider = _provider(server, visitor, memory)
         async with httpx2.AsyncClient(
             auth=provider, event_hooks=hooks, trust_env=False, timeout=TIMEOUT

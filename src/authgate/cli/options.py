@@ -21,3 +21,6 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Answer with JSON for programs, on standard output.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+]

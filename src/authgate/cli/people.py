@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from authgate.cli.common import USAGE, confirm, fail, moment, print_json, print_table, with_core
-from authgate.cli.options import AsJson, EnvFile, Yes
+from authgate.cli.options import AsJson, EnvFile, PasswordStdin, Yes
 
 if TYPE_CHECKING:
     from authgate.app import Core
@@ -27,9 +27,6 @@ commands = typer.Typer(
 
 Email = Annotated[
     str, typer.Argument(metavar="EMAIL", help="The person's e-mail address.", show_default=False)
-]
-PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
 
 

@@ -73,7 +73,8 @@ async def come_back(site: Site, request: Request) -> Answer:
             await hand_over.vouch(site.parts, returned, vouched, visitor.address)
             return see_other(site.url.link(f"/oauth/hand-over?tx={name}"))
         if isinstance(vouched, PendingFactor):
-            await factor.keep(site.parts, returned.request, vouched, visitor.address)
+            now = site.parts.clock()
+            await factor.keep(site.parts, returned.request, vouched, visitor.address, now)
             return await sign_in.half_way(site, visitor, returned.handle)
         return await sign_in.admit(site, visitor, vouched, returned.handle)
     except Refusal as refusal:

@@ -51,6 +51,7 @@ class LimitPolicy:
 
     sign_in_account: str = "10/minute"
     sign_in_address: str = "200/minute"
+    factor: str = "20/hour"
     registration: str = "100/5 seconds"
     authorization: str = "100/5 seconds"
     client_secret: str = "60/minute"  # noqa: S105 - a limit, not a secret
@@ -111,6 +112,7 @@ class Throttles:
         policy = policy or LimitPolicy()
         self._account = _Brake(policy.sign_in_account, clock)
         self._address = _Brake(policy.sign_in_address, clock)
+        self._factor = _Brake(policy.factor, clock)
         self._registration = _Brake(policy.registration, clock)
         self._authorization = _Brake(policy.authorization, clock)
         self._client = _Brake(policy.client_secret, clock)
@@ -168,6 +170,18 @@ class Throttles:
                 return None
             if not await self._turns.one_ends(full[0]):
                 return 1  # the line itself is full
+
+    def check_factor(self, account: str) -> int | None:
+        """Seconds to wait before this account may try a second factor again, or None.
+
+        Slower than the limit of passwords: whoever gets here knows the password, and six digits at
+        ten tries a minute would be guessed within weeks.
+        """
+        return self._factor.retry_after(self._keyed("account", fold_email(account)))
+
+    def factor_failed(self, account: str) -> None:
+        """Count a wrong second factor. A right one clears nothing: it may be the next guess."""
+        self._factor.hit(self._keyed("account", fold_email(account)))
 
     def hit_registration(self, address: str) -> int | None:
         """Count a registration; seconds to wait if it is one too many (it is then not counted)."""

@@ -78,16 +78,16 @@ class Windows(Storage, MovingWindowSupport):
         return True
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Only fixed windows call this, and they are not used here."""
-        raise NotImplementedError
+        """Only fixed windows call this: failing loudly shows that somebody began to use them."""
+        raise RuntimeError("this storage counts moving windows only")
 
     def get(self, key: str) -> int:
         """How many hits are kept for a key, ended ones included."""
         return len(self._hits.get(key, ()))
 
     def get_expiry(self, key: str) -> float:
-        """Only fixed windows call this, and they are not used here."""
-        raise NotImplementedError
+        """Only fixed windows call this: failing loudly shows that somebody began to use them."""
+        raise RuntimeError("this storage counts moving windows only")
 
     def _drop_ended(self, before: float) -> None:
         while self._hits:

@@ -112,6 +112,11 @@ class Settings(SupabaseSettings):
         validation_alias="AUTHGATE_LIMIT_ADDRESS",
         description="Failed sign-ins from one address.",
     )
+    limit_factor: Limit = Field(
+        "20/hour",
+        validation_alias="AUTHGATE_LIMIT_FACTOR",
+        description="Wrong second factors of one account.",
+    )
     limit_registration: Limit = Field(
         "100/5 seconds",
         validation_alias="AUTHGATE_LIMIT_REGISTRATION",

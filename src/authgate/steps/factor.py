@@ -64,19 +64,20 @@ async def wait_for(
     parts: Parts, request: AuthorizationRequest, needs: NeedsFactor, first: First, address: str
 ) -> FactorDue:
     """Keep what the factor needs until it is answered; raises `Refusal` if nobody can any more."""
-    return await keep(parts, request, sealed_factor(parts, request, needs, first), address)
+    now = parts.clock()
+    factor = sealed_factor(parts, request, needs, first, now)
+    return await keep(parts, request, factor, address, now)
 
 
 async def keep(
-    parts: Parts, request: AuthorizationRequest, factor: PendingFactor, address: str
+    parts: Parts, request: AuthorizationRequest, factor: PendingFactor, address: str, now: int
 ) -> FactorDue:
     """Put a factor into its request's row, where the next step looks for it; raises `Refusal`."""
-    now = parts.clock()
     if not await parts.store.await_factor(request.request_digest, factor, now):
         raise Refusal(await why_over(parts, request))
     due = audited(now, "person.sign_in", "factor_due", address=address, factor=factor.kind)
     await parts.store.record(due)
-    return FactorDue(factor.kind, factor.hint, max(0, factor.expires_at - now))
+    return FactorDue(factor.kind, factor.hint, factor.expires_at - now)
 
 
 def sealed_factor(
@@ -84,10 +85,11 @@ def sealed_factor(
     request: AuthorizationRequest,
     needs: NeedsFactor,
     first: First,
+    now: int,
     failures: int = 0,
 ) -> PendingFactor:
     """The factor as it may wait in a row."""
-    ends = min(parts.clock() + min(needs.expires_in, MAX_WAIT), request.expires_at)
+    ends = min(now + min(needs.expires_in, MAX_WAIT), request.expires_at)
     state = json.dumps([first.account, needs.sealed, first.provider])
     return PendingFactor(needs.kind, needs.hint, parts.vault.seal(state, _PURPOSE), ends, failures)
 
@@ -114,6 +116,9 @@ async def answer_factor(
         await give_up(parts, request)
         raise Refusal(Reason.FACTOR_ENDED)
     first, sealed = waiting
+    wait = parts.throttles.check_factor(first.account)
+    if wait is not None:
+        raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=wait)
     async with parts.throttles.sign_in(first.account, address) as attempt:
         if attempt.retry_after is not None:
             raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=attempt.retry_after)
@@ -129,6 +134,7 @@ async def answer_factor(
             case NeedsFactor() | Refused():
                 # A code that was sent again counts too, or the messages would have no limit.
                 attempt.failed()
+                parts.throttles.factor_failed(first.account)
     refused = audited(
         parts.clock(), "person.sign_in", "refused", address=address, factor=factor.kind
     )
@@ -186,8 +192,9 @@ async def _again(
     if failures >= MAX_TRIES:
         await give_up(parts, request)
         return Reason.FACTOR_SPENT
-    newer = sealed_factor(parts, request, needs, first, failures)
-    if not await parts.store.await_factor(request.request_digest, newer, parts.clock()):
+    now = parts.clock()
+    newer = sealed_factor(parts, request, needs, first, now, failures)
+    if not await parts.store.await_factor(request.request_digest, newer, now):
         raise Refusal(await why_over(parts, request))
     return Reason.FACTOR_SENT_AGAIN
 

@@ -150,5 +150,5 @@ async def with_code(
         await parts.store.record(refused)
         raise Refusal(Reason.OAUTH_CODE_WRONG)
     if isinstance(found.vouched, PendingFactor):
-        return await keep(parts, request, found.vouched, address)
+        return await keep(parts, request, found.vouched, address, parts.clock())
     return found

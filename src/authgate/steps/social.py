@@ -156,7 +156,7 @@ async def finish(
             return strong_enough(parts, person)
         case NeedsFactor():
             first = First(outcome.account or transaction.transaction_digest, transaction.provider)
-            return sealed_factor(parts, returned.request, outcome, first)
+            return sealed_factor(parts, returned.request, outcome, first, parts.clock())
         case Unavailable(retry_after):
             raise unavailable(parts, retry_after)
         case Refused(explain):

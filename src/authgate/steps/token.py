@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from authgate.directories.contract import Gone
+from dataclasses import replace
+
 from authgate.protocol import authorization_code, clients, refresh_token
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
@@ -17,6 +18,7 @@ from authgate.protocol.records import (
 from authgate.security.digests import digest, new_secret
 from authgate.steps.client_authentication import authenticate
 from authgate.steps.parts import Parts, audited
+from authgate.steps.recheck import refresh_until, vouched_at
 
 TokenAnswer = dict[str, object]
 
@@ -59,11 +61,13 @@ async def _redeem(
         if refusal.reason is Reason.PKCE_FAILED:
             await parts.store.count_code_failure(code_digest, policy.verifier_attempts)
         raise
-    fresh = code.redeemed_at is None  # a replay is the store's to tell, whoever is still here
-    if fresh and isinstance(await parts.passwords.recheck(code.person.sub), Gone):
+    vouched: int | None = code.authenticated_at
+    if code.redeemed_at is None:  # a replay is the store's to tell, whoever is still here
+        vouched = await vouched_at(parts, code.person.sub, code.authenticated_at, now)
+    if vouched is None:
         # Disabled between the consent and now: the code may be younger than that decision.
         raise Refusal(Reason.GRANT_ENDED)
-    grant = _new_grant(parts, code, client, now)
+    grant = replace(_new_grant(parts, code, client, now), vouched_at=vouched)
     value, refresh = _first_refresh_token(parts, grant, client, now)
     outcome = await parts.store.redeem_code(
         code_digest,
@@ -93,8 +97,7 @@ async def _redeem(
 
 def _new_grant(parts: Parts, code: Code, client: AuthenticatedClient, now: int) -> Grant:
     refreshable = "refresh_token" in client.client.grant_types
-    policy = parts.policy
-    lifetime = max(policy.access_token_ttl, policy.refresh_token_ttl if refreshable else 0)
+    until = refresh_until(parts, code.authenticated_at, now) if refreshable else now
     return Grant(
         grant_id=code.grant_id,
         client_id=code.client_id,
@@ -104,7 +107,7 @@ def _new_grant(parts: Parts, code: Code, client: AuthenticatedClient, now: int) 
         authenticated_at=code.authenticated_at,
         created_at=now,
         last_used_at=now,
-        expires_at=now + lifetime,
+        expires_at=max(until, now + parts.policy.access_token_ttl),
     )
 
 
@@ -116,8 +119,8 @@ def _first_refresh_token(
     if "refresh_token" not in client.client.grant_types:
         return None, None
     value = new_secret()
-    expires_at = now + parts.policy.refresh_token_ttl
-    return value, RefreshToken(digest(value), grant.grant_id, now, expires_at)
+    until = refresh_until(parts, grant.authenticated_at, now)
+    return value, RefreshToken(digest(value), grant.grant_id, now, until)
 
 
 async def _refresh(
@@ -128,9 +131,11 @@ async def _refresh(
     token_digest = digest(refresh.token)
     found = await parts.store.refresh_token(token_digest)
     grant, scopes = refresh_token.judge(found, client, refresh, now=now)
-    await _recheck(parts, grant, now)
+    vouched = await _recheck(parts, grant, now)
+    expires_at = refresh_until(parts, grant.authenticated_at, now)
+    if expires_at <= now:
+        raise Refusal(Reason.REFRESH_EXPIRED)
     candidates = parts.vault.derive_successor(refresh.token)
-    expires_at = now + policy.refresh_token_ttl
     outcome = await parts.store.rotate_refresh_token(
         token_digest,
         RefreshToken(digest(candidates[0]), grant.grant_id, now, expires_at),
@@ -145,6 +150,7 @@ async def _refresh(
             address=address,
             grant=grant.grant_id,
         ),
+        vouched,
     )
     match outcome.rotation:
         case Rotation.ROTATED | Rotation.REPEATED:
@@ -160,9 +166,14 @@ async def _refresh(
             raise Refusal(Reason.GRANT_ENDED)
 
 
-async def _recheck(parts: Parts, grant: Grant, now: int) -> None:
-    """A person who left the directory gets no new token: the grant ends here and now."""
-    if isinstance(await parts.passwords.recheck(grant.person.sub), Gone):
+async def _recheck(parts: Parts, grant: Grant, now: int) -> int:
+    """When the person's directory last stood by them.
+
+    Whoever left it gets no new token: the grant ends here and now.
+    """
+    last = grant.created_at if grant.vouched_at is None else grant.vouched_at
+    vouched = await vouched_at(parts, grant.person.sub, last, now)
+    if vouched is None:
         await parts.store.end_grant(
             grant.grant_id,
             "person_gone",
@@ -176,6 +187,7 @@ async def _recheck(parts: Parts, grant: Grant, now: int) -> None:
             ),
         )
         raise Refusal(Reason.GRANT_ENDED)
+    return vouched
 
 
 def _answer(

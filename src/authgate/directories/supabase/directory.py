@@ -114,7 +114,7 @@ class SupabaseDirectory:
         """Judge a code; whoever is signed in by it is as fresh as after a password."""
         outcome = await self._factors.answer(sealed, answer, visitor.address)
         if isinstance(outcome, SignedIn):
-            self._standing.forget(outcome.person.sub)
+            self._standing.learn(outcome.person.sub, StillGood(outcome.person))
         return outcome
 
     async def start_social(
@@ -187,8 +187,11 @@ class SupabaseDirectory:
             return Refused(Explain.ANONYMOUS)
         if self.policy.require_aal2:
             return Refused(Explain.FACTOR_MISSING)
-        self._standing.forget(member.sub)
-        return SignedIn(member.person(methods))
+        person = member.person(methods)
+        # A sign-in is as good as a recheck: the code that follows it within the minute is redeemed
+        # without asking again, so that an outage in between breaks nothing.
+        self._standing.learn(member.sub, StillGood(person))
+        return SignedIn(person)
 
     async def _shut(self, provider: str) -> Refused | Unavailable | None:
         if provider not in PROVIDERS:

@@ -57,10 +57,10 @@ class Recent(Generic[Value]):
             task.add_done_callback(self._tasks.discard)
         return task
 
-    def forget(self, key: str) -> None:
-        """Let the next caller ask afresh, also if an answer of before is still on its way."""
-        self._kept.pop(key, None)
+    def learn(self, key: str, value: Value) -> None:
+        """What was just heard by other means; an answer of before, still on its way, is void."""
         self._asking.pop(key, None)
+        self._keep(key, value)
 
     async def close(self) -> None:
         """Drop what is still being asked."""
@@ -73,7 +73,7 @@ class Recent(Generic[Value]):
         me = asyncio.current_task()
         try:
             value = await ask()
-            if self._asking.get(key) is me:  # or somebody has asked to forget meanwhile
+            if self._asking.get(key) is me:  # or something newer was learnt meanwhile
                 self._keep(key, value)
             return value
         finally:

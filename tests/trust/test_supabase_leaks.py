@@ -1,0 +1,132 @@
+"""The same search with a Supabase project behind: passwords, keys and Supabase's own tokens.
+
+A debug-level server is walked through everything that `test_leaks` walks through, then through a
+project in trouble, and every secret of both sides is looked for in all that is left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import closing
+
+import pytest
+
+from tests.clauses import clause
+from tests.live import LiveServer
+from tests.standins.running import running
+from tests.standins.supabase import SupabaseStandin
+from tests.standins.supabase_state import Options
+from tests.trust.test_leaks import EVE, KEY, Told, everything, found_in
+from tests.trust.walk import Walk
+
+FAULTS: list[Mapping[str, object]] = [
+    {"status": 503},
+    {"cut": True},
+    {"half": True},
+    {"status": 401, "body": b'{"message":"Invalid API key"}'},
+    {"status": 429, "body": b'{"code":"over_request_rate_limit"}'},
+    {"status": 200, "body": b"<html>"},
+]
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    options = Options(known_takes=0, unknown_takes=0, rate_limited=False)
+    with running(options) as project:
+        project.state.add_user(EVE.email, EVE.password)
+        settings = {
+            "LOG_LEVEL": "DEBUG",
+            "AUTHGATE_SECRET_KEY": KEY,
+            "AUTHGATE_REFRESH_GRACE": "0",
+            "SUPABASE_URL": project.url,
+            "SUPABASE_PUBLISHABLE_KEY": project.gate.publishable,
+            "SUPABASE_SECRET_KEY": project.gate.secret,
+        }
+        with LiveServer(env=settings, people=()) as server:
+            with closing(Walk(server.url, EVE)) as walk:
+                walk.keep("secret key", KEY)
+                errors = everything(walk) + _in_trouble(walk, project)
+                _keep_theirs(walk, project)
+                found = Told(server, walk, errors)
+            server.stop()
+            for path in (server.folder / "data").iterdir():
+                found.files[f"{path.name} after the end"] = path.read_bytes()
+            found.log += server.logs()
+    return found
+
+
+def _in_trouble(walk: Walk, project: SupabaseStandin) -> list[str]:
+    """Sign-ins while the project answers oddly, as a careless proxy's debug page does, too."""
+    bodies = []
+    echo = json.dumps({"code": "odd", "message": f"{EVE.password} {project.gate.secret}"}).encode()
+    for fault in (*FAULTS, {"status": 400, "body": echo}, {"status": 500, "body": echo}):
+        project.fault("/token", **fault)
+        walk.http.cookies.clear()
+        answer = walk.sign_in(walk.ask(walk.question(walk.register())))
+        assert answer.status_code == 503, (fault, answer.text)
+        bodies.append(answer.text + str(answer.headers))
+        project.clear()
+    return bodies
+
+
+def _keep_theirs(walk: Walk, project: SupabaseStandin) -> None:
+    """Supabase's keys, and every token that went over the wire in either direction."""
+    walk.keep("publishable key", project.gate.publishable)
+    walk.keep("secret key of Supabase", project.gate.secret)
+    for token in project.state.issued:
+        walk.keep("token of Supabase", token)
+        walk.keep("signature of Supabase", token.rpartition(".")[2])
+    for seen in project.gate.seen:
+        for password in re.findall(r'"password":"([^"]+)"', seen.body):
+            walk.keep("password", password)
+
+
+def test_the_walk_used_every_kind_of_secret(told: Told) -> None:
+    kinds = set(told.secrets.values())
+    assert kinds >= {
+        *("password", "wrong password", "wrong password in a tool", "code", "refresh_token"),
+        *("publishable key", "secret key of Supabase", "token of Supabase"),
+    }
+    assert sum(kind == "token of Supabase" for kind in told.secrets.values()) >= 4
+
+
+@clause("ASVS", "16.2.5")
+def test_the_log_holds_none(told: Told) -> None:
+    for event in ("supabase.unanswered", "supabase.key_refused", "supabase.rate_limited"):
+        assert event in told.log
+    assert found_in(told, told.log) == []
+    assert EVE.email not in told.log
+
+
+@clause("ASVS", "16.2.5")
+def test_the_audit_trail_holds_none(told: Told) -> None:
+    assert "consent.given" in told.audit
+    assert found_in(told, told.audit) == []
+    assert EVE.email not in told.audit
+
+
+@clause("ASVS", "11.4")
+def test_the_database_files_hold_none(told: Told) -> None:
+    leaked = {name: found_in(told, data) for name, data in told.files.items()}
+    assert {name: kinds for name, kinds in leaked.items() if kinds} == {}
+    assert b"$argon2id$" not in b"".join(told.files.values())  # no copy of a password, hashed
+
+
+def test_the_answers_to_what_was_wrong_hold_none(told: Told) -> None:
+    for error in told.errors:
+        allowed = {"handle", "form token"} if 'action="/oauth/sign-in"' in error else set()
+        assert set(found_in(told, error)) <= allowed, error
+
+
+@clause("RFC 9068", "2.2")
+def test_our_tokens_hold_none_of_theirs(told: Told) -> None:
+    theirs = [value for value, kind in told.secrets.items() if kind.endswith("Supabase")]
+    ours = [value for value, kind in told.secrets.items() if kind == "access_token"]
+    assert ours
+    assert not [one for token in ours for one in theirs if one in token]
+
+
+def test_the_process_list_holds_none(told: Told) -> None:
+    assert found_in(told, told.processes) == []
