@@ -66,7 +66,7 @@ async def test_from_the_tools_to_the_call(project: Project) -> None:
     client, pkce = await project.gate.register(), Pkce()
     asked = project.gate.question(client, pkce, response_type=None)
     opened = (await project.tool("oauth_authorize", **asked)).json()["result"]
-    assert opened["providers"] == {}
+    assert set(opened["providers"]) == {"github", "google"}
     answered = await project.tool(
         "oauth_authenticate",
         challenge_id=opened["challenge_id"],
@@ -186,10 +186,17 @@ async def test_a_way_that_the_project_shut(
 ) -> None:
     async with project_with(quick(**options)) as project:
         await project.gate.app.home.looked_at()
-        page = await project.try_page()
-        assert page.status_code == 403
-        assert "not offered here" in page.text
-        _keeps_the_form(page)
+        if options.get("email", True):
+            page = await project.try_page()
+            assert page.status_code == 403
+            assert "not offered here" in page.text
+            _keeps_the_form(page)
+        else:
+            async with project.gate.http() as http:
+                client = await project.gate.register()
+                page = await project.sign_in_page(http, client, Pkce())
+            assert 'type="password"' not in page.text
+            assert "Continue with GitHub" in page.text
         tool = (await project.try_tool()).json()["error"]
         assert (tool["code"], "not offered" in tool["message"]) == ("access_denied", True)
     assert event in told or "supabase.problem" in told

@@ -109,8 +109,8 @@ BAD = {
         ("ldap", "embedded or supabase"),
     ],
     "AUTHGATE_SOCIAL": [
-        ("workos", "no GitHub or Google"),
-        ("supabase", "no GitHub or Google"),
+        ("workos", "no WorkOS yet"),
+        ("supabase", "set SUPABASE_URL"),
         ("github", "none, supabase or workos"),
     ],
     "AUTHGATE_SCOPES": [

@@ -102,5 +102,6 @@ def supabase_policy(settings: Settings) -> SupabasePolicy:
         forward_address=settings.supabase_forward_address,
         forward_header=settings.supabase_forward_header,
         require_aal2=settings.require_second_factor,
+        social=settings.social_in == "supabase",
         allow_autoconfirm_social=settings.supabase_social_with_autoconfirm,
     )

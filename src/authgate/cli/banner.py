@@ -23,8 +23,8 @@ def sign_in_rows(core: Core) -> list[tuple[str, str]]:
     owner: str = settings.people_in
     if owner == "supabase":
         owner = f"supabase ({settings.supabase_auth})"
-    social = settings.social or "none"
-    offered = social if social != "none" else _NOT_OFFERED
+    social = settings.social_in
+    offered = f"{social}, where the project has it on" if social != "none" else _NOT_OFFERED
     return [("passwords", owner), ("GitHub", offered), ("Google", offered)]
 
 
@@ -57,10 +57,11 @@ def _supabase_notes(settings: Settings, people: int) -> list[str]:
             f"The {people} people of `authgate people` cannot sign in while Supabase has the "
             f"passwords."
         )
-    found.append(
-        f"GitHub and Google through Supabase are not in this version. They will need this redirect "
-        f"URL allowed in the project: {callback_url(settings)}**"
-    )
+    if settings.social_in == "supabase":
+        found.append(
+            f"GitHub and Google need this redirect URL allowed in the project, or people end up at "
+            f"its Site URL: {callback_url(settings)}**"
+        )
     return found
 
 

@@ -58,7 +58,8 @@ class Settings(SupabaseSettings):
     social: Literal["none", "supabase", "workos"] | None = Field(
         None,
         validation_alias="AUTHGATE_SOCIAL",
-        description="The directory that owns GitHub and Google: none.",
+        description="The directory that owns GitHub and Google: none, or supabase if "
+        "SUPABASE_URL is set.",
         json_schema_extra={"shown": "none"},
     )
     scopes: Annotated[Words, AfterValidator(values.known_scopes)] = Field(
@@ -207,6 +208,11 @@ class Settings(SupabaseSettings):
     def people_in(self) -> Literal["embedded", "supabase"]:
         """The one directory whose people sign in, with a password at least."""
         return self.passwords or ("supabase" if self.supabase_url else "embedded")
+
+    @property
+    def social_in(self) -> Literal["none", "supabase", "workos"]:
+        """The directory that is asked for GitHub and Google; what it offers it says itself."""
+        return self.social or ("supabase" if self.people_in == "supabase" else "none")
 
     @property
     def data_folder(self) -> Path:

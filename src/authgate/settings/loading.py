@@ -132,6 +132,11 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("AUTHGATE_ROLLOUT: this version knows the mode required only; unset it.")
     if settings.metrics_bind is not None:
         problems.append("AUTHGATE_METRICS_BIND: this version has no metrics listener yet.")
-    if settings.social not in (None, "none"):
-        problems.append("AUTHGATE_SOCIAL: this version offers no GitHub or Google sign-in yet.")
+    if settings.social == "workos":
+        problems.append("AUTHGATE_SOCIAL: this version has no WorkOS yet; unset it.")
+    if settings.social == "supabase" and not chosen:
+        problems.append(
+            "AUTHGATE_SOCIAL: GitHub and Google through Supabase sign in the people of a project; "
+            "set SUPABASE_URL (and leave AUTHGATE_PASSWORDS unset), or unset this."
+        )
     return problems

@@ -19,7 +19,8 @@ class SupabasePolicy:
     `forward_header` may name another header (`X-Forwarded-For`) for a self-hosted server; such a
     server believes it whatever the key. `token_issuer` is the `iss` of the project's access
     tokens where it is not `auth_url`. `keep_session` only keeps us from signing out right after a
-    sign-in; the session itself is not stored yet.
+    sign-in; the session itself is not stored yet. Without `social` no provider is offered,
+    whatever the project says.
     """
 
     auth_url: str
@@ -29,6 +30,7 @@ class SupabasePolicy:
     forward_header: str = HOSTED_FORWARD_HEADER
     require_aal2: bool = False
     keep_session: bool = False
+    social: bool = True
     allow_autoconfirm_social: bool = False
     token_issuer: str | None = None
     refusal_floor: float = 1.0

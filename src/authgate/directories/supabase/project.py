@@ -74,7 +74,8 @@ class ProjectSettings:
         await self._recent.close()
 
     def _ways(self, project: Project) -> Ways:
-        shut = project.autoconfirm and not self._policy.allow_autoconfirm_social
+        unsafe = project.autoconfirm and not self._policy.allow_autoconfirm_social
+        shut = unsafe or not self._policy.social
         return Ways(project.passwords, () if shut else project.providers)
 
     async def _ask(self) -> Project | Unavailable:

@@ -100,7 +100,7 @@ def _settings_notes(policy: SupabasePolicy) -> Iterator[str]:
 def _project_problems(project: Project, policy: SupabasePolicy) -> Iterator[str]:
     if not project.passwords:
         yield "The project has e-mail sign-in switched off, so no password works."
-    if project.autoconfirm and project.providers:
+    if policy.social and project.autoconfirm and project.providers:
         names = " and ".join(name.capitalize() for name in project.providers)
         if policy.allow_autoconfirm_social:
             yield (
