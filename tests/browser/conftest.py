@@ -13,14 +13,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, socket
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import uvicorn
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
+from authgate.protocol import parameters
+from authgate.steps.authorize import Opened, Origin, open_request
 from authgate.web.listener import DeadlineProtocol
 from authgate.web.request import Receive, Scope, Send
 from tests.browser.sights import Sights
+from tests.elsewhere import Elsewhere
 from tests.pages import house as making
 from tests.pages.house import House
 from tests.second_factor import SecondFactor
@@ -47,7 +51,9 @@ class Served:
         self.loop = asyncio.get_running_loop()
         plain = await making.build(self._database, issuer=self.url)
         owing: Any = SecondFactor(plain.parts.passwords, {making.LIN})
-        self.house: House = making.mount(replace(plain.parts, passwords=owing), plain.clock)
+        self.elsewhere: Any = Elsewhere(owing)
+        parts = replace(plain.parts, passwords=self.elsewhere)
+        self.house: House = making.mount(parts, plain.clock)
         config = uvicorn.Config(
             self._note_posts,
             http=DeadlineProtocol,
@@ -81,6 +87,15 @@ class Served:
         """Register a client in the served house."""
         asking = making.client(f"client-{next(self._names)}", **changes)
         return asyncio.run_coroutine_threadsafe(self.house.register(asking), self.loop).result(10)
+
+    def challenge(self, asking: making.Client) -> str:
+        """The path that a tool of this client would give its person to open."""
+        query = urlsplit(making.ask_path(asking)).query
+        asked = parameters.read(parse_qsl(query))
+        opening = open_request(self.house.parts, asked, Origin("tool"))
+        opened = asyncio.run_coroutine_threadsafe(opening, self.loop).result(10)
+        assert isinstance(opened, Opened)
+        return f"/oauth/start/github?challenge={opened.handle}"
 
 
 class Arrivals(ThreadingHTTPServer):

@@ -82,6 +82,39 @@ def test_the_code_by_keyboard_from_question_to_answer(
     assert set(arrived(arrivals)) == {"code", "state", "iss"}
 
 
+def test_a_provider_by_keyboard(sights: Sights, served: Served, arrivals: Arrivals) -> None:
+    sights.open(served.register(redirect_uris=(arrivals.uri,)))
+    sights.await_title("Sign in")
+    order = []
+    for _ in range(4):
+        sights.press(Keys.TAB)
+        order.append(sights.focused)
+    assert order == ["password", "Sign in", "Continue with GitHub", "Continue with Google"]
+    sights.press(Keys.ENTER)
+    sights.await_title("Allow access?")
+    assert "octo@example.org" in sights.chrome.page_source
+    sights.press(Keys.TAB, Keys.TAB, Keys.TAB, Keys.ENTER)
+    sights.await_title("Connected")
+    assert arrived(arrivals)["code"]
+
+
+def test_a_tools_code_by_keyboard(sights: Sights, served: Served) -> None:
+    """One click or one Tab finds the code; nothing but the two answers takes the focus before."""
+    sights.chrome.get(sights.url + served.challenge(served.register()))
+    sights.await_title("Allow access?")
+    assert sights.focused == ""
+    sights.press(Keys.TAB, Keys.TAB)
+    assert sights.focused == "Allow access"
+    sights.press(Keys.ENTER)
+    sights.await_title("Your code")
+    sights.press(Keys.TAB)
+    code = sights.chrome.find_element(By.CSS_SELECTOR, ".one-time code")
+    assert sights.focused == code.text
+    assert len(code.text) == 32
+    code.click()
+    assert sights.chrome.execute_script("return getSelection().toString()") == code.text
+
+
 def test_denying_and_changing_the_account(
     sights: Sights, served: Served, arrivals: Arrivals
 ) -> None:

@@ -54,6 +54,18 @@ def visit_all(sights: Sights, served: Served) -> Iterator[str]:
     yield shown("Allow", "consent-long")
     sights.open(app)
     yield shown("Allow", "consent-app")
+    sights.chrome.get(sights.url + served.challenge(odd))
+    yield shown("Allow", "hand-over")
+    sights.chrome.find_element(By.CSS_SELECTOR, "[value=approve]").click()
+    yield shown("Your code", "handed-over")
+    sights.chrome.get(sights.url + served.challenge(here))
+    sights.await_title("Allow")
+    sights.chrome.find_element(By.CSS_SELECTOR, "[value=deny]").click()
+    yield shown("Denied", "hand-over-denied")
+    served.elsewhere.says_no = True
+    sights.chrome.get(sights.url + served.challenge(here))
+    yield shown("Error", "error-provider")
+    served.elsewhere.says_no = False
     sights.open(web, response_type="token")
     yield shown("Error", "error-faulty")
     sights.open(web, client_id="nobody")

@@ -40,7 +40,8 @@ _TOOLS = (
         "Start an authorization",
         "Start an OAuth authorization with PKCE. Returns an authorization_url, where the person "
         "signs in and consents in their own browser (preferred), and a challenge_id for "
-        "oauth_authenticate. Nobody is signed in by this call.",
+        "oauth_authenticate. Where providers has github or google, that URL signs the person in "
+        "there and ends in a one-time oauth_code of ours. Nobody is signed in by this call.",
         takes.AUTHORIZE,
         Challenge,
         calls.oauth_authorize,
@@ -53,7 +54,9 @@ _TOOLS = (
         "model's transcript, and giving it here counts as the person's consent to what was asked. "
         "Never ask a person for a password they did not offer. A wrong password can be corrected "
         "with the same challenge_id. If the answer says mfa_required, ask the person for their "
-        "current code and call again with challenge_id and mfa_code alone.",
+        "current code and call again with challenge_id and mfa_code alone. After GitHub or Google "
+        "send provider and the oauth_code that our own page showed: it replaces the provider's "
+        "code, which is never asked for.",
         takes.AUTHENTICATE,
         Answered,
         calls.oauth_authenticate,

@@ -47,7 +47,10 @@ class Challenge(TypedDict):
     expires_in: Annotated[int, Field(description="Seconds until the challenge_id expires")]
     providers: Annotated[
         dict[str, str],
-        Field(description="Where to sign in with GitHub or Google, if offered: name to URL"),
+        Field(
+            description="Where the person signs in with GitHub or Google, if offered: name to "
+            "URL; it ends in an oauth_code"
+        ),
     ]
 
 
