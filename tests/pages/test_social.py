@@ -213,6 +213,29 @@ async def test_an_address_that_is_not_verified(house: House, browser: Browser) -
     assert (page.status, "GitHub has not verified" in page.text) == (403, True)
 
 
+async def test_where_everybody_needs_a_second_factor(project: Project, build: Build) -> None:
+    plain = await build()
+    async with parts_of(project, plain.parts, require_aal2=True) as parts:
+        strict = mount(parts, plain.clock)
+        browser = strict.browser()
+        page = await with_provider(browser, await signing_in(strict, browser))
+        assert (page.status, SESSION in browser.jar) == (403, False)
+        assert "asks for a second factor" in page.text
+
+
+async def test_where_addresses_are_not_confirmed_no_provider_is_offered(build: Build) -> None:
+    plain = await build()
+    careless = quick(autoconfirm=True)
+    async with opened_house(careless) as project, parts_of(project, plain.parts) as parts:
+        house = mount(parts, plain.clock)
+        browser = house.browser()
+        page = await signing_in(house, browser)
+        assert page.links == []
+        handle = page.form("/oauth/sign-in").fields["request"]
+        page = await browser.get(f"/oauth/start/github?request={handle}")
+        assert "not offered here" in page.text
+
+
 async def test_an_outage_on_the_way_back(project: Project, house: House, browser: Browser) -> None:
     back = await abroad(await sent_away(house, browser))
     project.standin.fault("/token", status=503)
