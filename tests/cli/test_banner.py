@@ -40,6 +40,15 @@ def test_a_projects_people(tmp_path: Path) -> None:
     assert "sb_publishable_1" not in text
 
 
+def test_who_owns_github_and_google(tmp_path: Path) -> None:
+    assert "GitHub         → not offered" in said(tmp_path)
+    text = said(tmp_path, **PROJECT)
+    assert "GitHub         → supabase, where the project has it on" in text
+    without = said(tmp_path, **PROJECT, AUTHGATE_SOCIAL="none")
+    assert "GitHub         → not offered" in without
+    assert "/oauth/callback" not in without
+
+
 def test_with_a_secret_key_there_is_nothing_to_warn_of(tmp_path: Path) -> None:
     text = said(tmp_path, people=0, **PROJECT, SUPABASE_SECRET_KEY="sb_secret_1")
     assert "24 hours" not in text

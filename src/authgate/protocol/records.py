@@ -71,7 +71,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class PendingFactor:
-    """A second factor that is due after a right password, until `expires_at`.
+    """A second factor that is due after a right first one, until `expires_at`.
 
     It belongs to one authorization request and goes with it: whoever it is about is not signed in
     and has no row of their own. `kind` and `hint` may be shown; `sealed` is for the step that made
