@@ -13,7 +13,15 @@ from collections.abc import Awaitable, Callable
 
 from authgate.store.contract import Store
 from tests.store.contract.engines import store_at
-from tests.store.contract.samples import NOW, audit, redeem, token
+from tests.store.contract.samples import (
+    NOW,
+    audit,
+    digest,
+    redeem,
+    request,
+    token,
+    transaction,
+)
 
 
 async def _redeem(store: Store, name: str) -> str:
@@ -29,7 +37,25 @@ async def _rotate(store: Store, name: str) -> str:
     return outcome.rotation.value
 
 
-RACERS: dict[str, Callable[[Store, str], Awaitable[str]]] = {"redeem": _redeem, "rotate": _rotate}
+async def _return(store: Store, name: str) -> str:
+    away = transaction(name)
+    won = await store.take_transaction(away.transaction_digest, away.browser_digest, NOW)
+    return "won" if won else "lost"
+
+
+async def _hand_over(store: Store, name: str) -> str:
+    found = await store.take_hand_over(
+        digest(f"oauth-code-{name}"), request().request_digest, "github", NOW + 2
+    )
+    return "lost" if found is None else "won"
+
+
+RACERS: dict[str, Callable[[Store, str], Awaitable[str]]] = {
+    "redeem": _redeem,
+    "rotate": _rotate,
+    "return": _return,
+    "hand_over": _hand_over,
+}
 
 
 async def main(address: str, race: str, names: list[str]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -15,16 +16,19 @@ from authgate.store.contract import Store
 from tests.store.contract.engines import Engine
 from tests.store.contract.racer import RACERS
 from tests.store.contract.samples import (
+    ALICE,
     LIMIT,
     NOW,
     account,
     audit,
     begin,
     code,
+    digest,
     issue,
     redeem,
     request,
     token,
+    transaction,
 )
 
 CROWD = 50
@@ -108,12 +112,35 @@ async def test_one_account_an_address(store: Store) -> None:
     assert len(await store.accounts()) == 1
 
 
+async def _away(store: Store, name: str) -> None:
+    await store.open_transaction(transaction(name))
+
+
+async def _handed_over(store: Store, name: str) -> None:
+    await _away(store, name)
+    away = transaction(name)
+    this, browser = away.transaction_digest, away.browser_digest
+    assert await store.take_transaction(this, browser, NOW)
+    assert await store.vouch_transaction(this, ALICE)
+    code_digest = digest(f"oauth-code-{name}")
+    assert await store.issue_hand_over(this, browser, code_digest, NOW + 300, NOW, audit())
+
+
+PREPARE: dict[str, Callable[[Store, str], Awaitable[object]]] = {
+    "redeem": issue,
+    "rotate": begin,
+    "return": _away,
+    "hand_over": _handed_over,
+}
+
+
 @pytest.mark.parametrize("race", sorted(RACERS))
 async def test_two_processes(engine: Engine, store: Store, race: str) -> None:
     """Two workers take the same fifty at once: each is won exactly once, by either of them."""
     names = [str(i) for i in range(CROWD)]
+    await store.open_request(request(kind="tool"))
     for name in names:
-        await (issue if race == "redeem" else begin)(store, name)
+        await PREPARE[race](store, name)
     workers = [
         await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.store.contract.racer", engine.address, race, *names),
@@ -128,7 +155,9 @@ async def test_two_processes(engine: Engine, store: Store, race: str) -> None:
         assert await worker.stdout.readline() == b"ready\n"
     outs = await asyncio.gather(*(w.communicate(b"go\n") for w in workers))
     answers = [json.loads(out) for out, _ in outs]
-    won, lost = ("redeemed", "replayed") if race == "redeem" else ("rotated", "repeated")
+    won, lost = {"redeem": ("redeemed", "replayed"), "rotate": ("rotated", "repeated")}.get(
+        race, ("won", "lost")
+    )
     for name, both in zip(names, zip(*answers, strict=True), strict=True):
         assert sorted(both) == sorted((won, lost)), name
     assert {won, lost} == set(answers[0]) | set(answers[1])
