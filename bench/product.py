@@ -20,7 +20,7 @@ from authgate.protocol.records import Account, AuditEvent, Grant, Person
 from authgate.security.digests import new_identifier
 from authgate.security.limits import LimitPolicy, Throttles
 from authgate.settings import Settings
-from authgate.steps.authorize import Opened, Origin, open_request
+from authgate.steps.authorize import Asker, Opened, open_request
 from authgate.steps.consent import approve
 from authgate.steps.parts import Parts
 from authgate.steps.register import register
@@ -100,7 +100,7 @@ class Product:
                 ("resource", self.parts.policy.default_resource),
             ]
         )
-        opened = await open_request(self.parts, asked, Origin("tool"))
+        opened = await open_request(self.parts, asked, Asker("tool"))
         assert isinstance(opened, Opened), opened
         answer = await approve(
             self.parts,

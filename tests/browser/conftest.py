@@ -20,7 +20,7 @@ import uvicorn
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from authgate.protocol import parameters
-from authgate.steps.authorize import Opened, Origin, open_request
+from authgate.steps.authorize import Asker, Opened, open_request
 from authgate.web.listener import DeadlineProtocol
 from authgate.web.request import Receive, Scope, Send
 from tests.browser.sights import Sights
@@ -92,7 +92,7 @@ class Served:
         """The path that a tool of this client would give its person to open."""
         query = urlsplit(making.ask_path(asking)).query
         asked = parameters.read(parse_qsl(query))
-        opening = open_request(self.house.parts, asked, Origin("tool"))
+        opening = open_request(self.house.parts, asked, Asker("tool"))
         opened = asyncio.run_coroutine_threadsafe(opening, self.loop).result(10)
         assert isinstance(opened, Opened)
         return f"/oauth/start/github?challenge={opened.handle}"

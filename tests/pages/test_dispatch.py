@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from authgate.protocol.parameters import read
-from authgate.steps.authorize import Opened, Origin, open_request
+from authgate.steps.authorize import Asker, Opened, open_request
 from tests.clauses import clause
 from tests.pages.house import (
     ADA,
@@ -196,7 +196,7 @@ async def test_a_tool_challenge_has_no_page(house: House, browser: Browser) -> N
             ("code_challenge_method", "S256"),
         ]
     )
-    opened = await open_request(house.parts, asked, Origin("tool"))
+    opened = await open_request(house.parts, asked, Asker("tool"))
     assert isinstance(opened, Opened)
     assert (await browser.get(f"/oauth/continue?request={opened.handle}")).status == 400
 

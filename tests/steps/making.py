@@ -23,7 +23,7 @@ from authgate.security.digests import new_secret
 from authgate.security.keys import KeyRing
 from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.vault import Vault
-from authgate.steps.authorize import Opened, Origin, open_request
+from authgate.steps.authorize import Asker, Opened, open_request
 from authgate.steps.consent import Answer, approve
 from authgate.steps.parts import Parts
 from authgate.steps.register import register
@@ -131,8 +131,8 @@ class World:
             **changes,
         }
         asked = parameters.read([(n, v) for n, v in values.items() if v is not None])
-        origin = Origin("tool") if kind == "tool" else Origin("browser", BROWSER)
-        opened = await open_request(self.parts, asked, origin)
+        asker = Asker("tool") if kind == "tool" else Asker("browser", BROWSER)
+        opened = await open_request(self.parts, asked, asker)
         assert isinstance(opened, Opened)
         self.secrets |= {opened.handle, verifier}
         return opened

@@ -9,15 +9,15 @@ import pytest
 from authgate.protocol import parameters
 from authgate.protocol.digests import digest
 from authgate.protocol.errors import Reason
-from authgate.steps.authorize import Faulty, Opened, Origin, authorization_url, open_request
+from authgate.steps.authorize import Asker, Faulty, Opened, authorization_url, open_request
 from tests.clauses import clause
 from tests.protocol.making import CHALLENGE, ISSUER, OTHER_RESOURCE, RESOURCE, VERIFIER, refused
 from tests.steps.making import BROWSER, REDIRECT, World, query_of
 
-HERE = Origin("browser", BROWSER)
+HERE = Asker("browser", BROWSER)
 
 
-async def ask(world: World, origin: Origin = HERE, **changes: str | None) -> Opened | Faulty:
+async def ask(world: World, asker: Asker = HERE, **changes: str | None) -> Opened | Faulty:
     values: dict[str, str | None] = {
         "response_type": "code",
         "redirect_uri": REDIRECT,
@@ -27,7 +27,7 @@ async def ask(world: World, origin: Origin = HERE, **changes: str | None) -> Ope
         **changes,
     }
     asked = parameters.read([(n, v) for n, v in values.items() if v is not None])
-    return await open_request(world.parts, asked, origin)
+    return await open_request(world.parts, asked, asker)
 
 
 @clause("RFC 6749", "4.1.1")
@@ -105,7 +105,7 @@ async def test_a_tool_wants_a_state_and_a_browser_does_not(
     world: World, kind: Literal["tool", "browser"]
 ) -> None:
     client = await world.register()
-    opened = await ask(world, Origin(kind), client_id=client.client_id, state=None)
+    opened = await ask(world, Asker(kind), client_id=client.client_id, state=None)
     if kind == "browser":
         assert isinstance(opened, Opened)
     else:

@@ -13,7 +13,7 @@ from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
 from authgate.security.limits import LimitPolicy
 from authgate.steps import consent, sign_in
-from authgate.steps.authorize import Opened, Origin, open_request
+from authgate.steps.authorize import Asker, Opened, open_request
 from authgate.steps.parts import Parts
 from authgate.tools.catalogue import TOOLS, call
 from tests.tools.flow import (
@@ -226,7 +226,7 @@ async def test_a_dead_challenge_tries_no_password(parts: Parts) -> None:
 async def test_a_challenge_of_a_browser_is_not_one_for_tools(parts: Parts) -> None:
     client = await registered(parts)
     asked = Parameters({**asking(client["client_id"]), "response_type": "code"})
-    opened = await open_request(parts, asked, Origin("browser", browser_digest="00"))
+    opened = await open_request(parts, asked, Asker("browser", browser_digest="00"))
     assert isinstance(opened, Opened)
     refusal = await refused(parts, "oauth_authenticate", signing_in(opened.handle))
     assert refusal.reason is Reason.CHALLENGE_UNKNOWN

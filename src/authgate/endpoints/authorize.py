@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from authgate.protocol import authorize
 from authgate.security.digests import digest, new_secret
 from authgate.security.session import Cookies
-from authgate.steps.authorize import Faulty, Origin, open_request
+from authgate.steps.authorize import Asker, Faulty, open_request
 from authgate.steps.parts import Parts
 from authgate.web.answers import Answer, see_other
 from authgate.web.endpoint import Endpoint, RefusalWriter
@@ -36,13 +36,13 @@ def endpoint(parts: Parts, cookies: Cookies, prefix: str, pages: ErrorPages) -> 
         asked = request.query()
         known = cookies.read(request.header(b"cookie")).browser
         browser = known or new_secret()
-        origin = Origin(
+        asker = Asker(
             "browser",
             digest(browser),
             cross_site=_from_elsewhere(request),
             address=request.address,
         )
-        opened = await open_request(parts, asked, origin)
+        opened = await open_request(parts, asked, asker)
         if isinstance(opened, Faulty):
             if authorize.redirect_at_once(opened.redirect_uri):
                 return see_other(opened.answer_url)

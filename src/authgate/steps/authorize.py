@@ -34,8 +34,8 @@ class Faulty:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where an authorization request comes from. `address` None: from ourselves, not braked."""
+class Asker:
+    """Who asks: a browser or a tool. `address` None: ourselves, and then nothing is braked."""
 
     kind: RequestKind
     browser_digest: str | None = None
@@ -43,7 +43,7 @@ class Origin:
     address: str | None = None
 
 
-async def open_request(parts: Parts, asked: Parameters, origin: Origin) -> Opened | Faulty:
+async def open_request(parts: Parts, asked: Parameters, asker: Asker) -> Opened | Faulty:
     """Judge an authorization request and keep it until a person answers it.
 
     Raises `Refusal` as long as client and redirect URI are unproven (nothing may be redirected
@@ -57,24 +57,24 @@ async def open_request(parts: Parts, asked: Parameters, origin: Origin) -> Opene
     state = authorize.check_state(asked)
     try:
         plan = authorize.judge(asked, client, redirect_uri, parts.policy)
-        if origin.kind == "tool" and plan.state is None:
+        if asker.kind == "tool" and plan.state is None:
             raise Refusal(Reason.STATE_MISSING)
     except Refusal as refusal:
         url = authorize.failure(redirect_uri, refusal, state=state, issuer=parts.policy.issuer)
         return Faulty(refusal, client, redirect_uri, url)
-    return await _keep(parts, plan, client, origin)
+    return await _keep(parts, plan, client, asker)
 
 
-async def _keep(parts: Parts, plan: authorize.Plan, client: Client, origin: Origin) -> Opened:
+async def _keep(parts: Parts, plan: authorize.Plan, client: Client, asker: Asker) -> Opened:
     # Opening leaves a row for some minutes and needs no sign-in: the disk must not be anybody's.
-    if origin.address is not None:
-        wait = parts.throttles.hit_authorization(origin.address)
+    if asker.address is not None:
+        wait = parts.throttles.hit_authorization(asker.address)
         if wait is not None:
             raise Refusal(Reason.THROTTLED, retry_after=wait)
     handle, now = new_secret(), parts.clock()
     request = AuthorizationRequest(
         request_digest=digest(handle),
-        kind=origin.kind,
+        kind=asker.kind,
         client_id=plan.client_id,
         redirect_uri=plan.redirect_uri,
         state=plan.state,
@@ -82,8 +82,8 @@ async def _keep(parts: Parts, plan: authorize.Plan, client: Client, origin: Orig
         scopes=plan.scopes,
         resource=plan.resource,
         prompt=plan.prompt,
-        cross_site=origin.cross_site,
-        browser_digest=origin.browser_digest,
+        cross_site=asker.cross_site,
+        browser_digest=asker.browser_digest,
         created_at=now,
         expires_at=now + parts.policy.request_ttl,
     )

@@ -37,7 +37,7 @@ async def oauth_authorize(parts: Parts, given: Given, address: str) -> Challenge
     asked = strings(given, takes.AUTHORIZE)
     # The tool stands for one flow, so nobody has to say which.
     asked = Parameters({**asked.values, "response_type": "code"}, asked.resources)
-    opened = await authorize.open_request(parts, asked, authorize.Origin("tool", address=address))
+    opened = await authorize.open_request(parts, asked, authorize.Asker("tool", address=address))
     if isinstance(opened, authorize.Faulty):
         raise opened.refusal  # there is no browser to redirect: the caller is told here
     return {
