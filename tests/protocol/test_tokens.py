@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.records import Grant
 from authgate.protocol.tokens import (
     MAX_TOKEN_LENGTH,
     Challenger,
@@ -17,6 +18,7 @@ from authgate.protocol.tokens import (
     bearer_token,
     check_audience,
     check_claims,
+    check_grant,
     check_header,
     check_scope,
 )
@@ -323,3 +325,23 @@ def test_a_scope_challenge_names_every_scope_and_never_offline_access() -> None:
     assert found["error"] == "insufficient_scope"
     assert found["scope"].split() == ["mcp:use", "mcp:admin"]
     assert "scope" not in parsed(Challenger(METADATA_URL, ()).challenge(refusal))
+
+
+@clause("RFC 9068", "4")
+@pytest.mark.parametrize(
+    ("grant", "sub", "client_id", "reason"),
+    [
+        (None, None, None, Reason.TOKEN_ENDED),
+        (a_grant(revoked_at=NOW), None, None, Reason.TOKEN_ENDED),
+        (a_grant(), "ag_somebody_else", None, Reason.TOKEN_MALFORMED),
+        (a_grant(), None, "client_other", Reason.TOKEN_MALFORMED),
+    ],
+)
+def test_a_token_is_worth_what_its_grant_says(
+    grant: Grant | None, sub: str | None, client_id: str | None, reason: Reason
+) -> None:
+    own = a_grant()
+    named = {"sub": sub or own.person.sub, "client_id": client_id or own.client_id}
+    assert check_grant(own, sub=own.person.sub, client_id=own.client_id) == own
+    with refused(reason):
+        check_grant(grant, **named)

@@ -31,6 +31,9 @@ async def sweeping(core: Core) -> None:
         except StoreUnavailable as trouble:
             log.warning("store.sweep_failed", detail=str(trouble))
             pause = SWEEP_EVERY
+        except Exception as trouble:  # a bug too: a sweep that ended unheard would fill the disk
+            log.error("store.sweep_broken", error=type(trouble).__name__)
+            pause = SWEEP_EVERY
         await asyncio.sleep(pause)
 
 
@@ -44,3 +47,5 @@ async def reading_keys(core: Core) -> None:
         except (StoreUnavailable, SealedValueUnreadable, KeyUnusable) as trouble:
             # The keys in use stay in use: one unreadable row must not end this watch.
             log.warning("keys.read_failed", detail=str(trouble))
+        except Exception as trouble:  # or a rotation after a leak would not be seen here
+            log.error("keys.watch_broken", error=type(trouble).__name__)

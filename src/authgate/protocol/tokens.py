@@ -118,6 +118,19 @@ def bearer_token(authorization: str | None) -> str:
     return token
 
 
+def check_grant(grant: Grant | None, *, sub: str, client_id: str) -> Grant:
+    """The grant an access token names, alive and of the person and client the token names.
+
+    The last is always so in a token of ours: whoever signs with a key that leaked cannot choose a
+    person. Everything that believes an access token asks this, and not the claims alone.
+    """
+    if grant is None or grant.revoked_at is not None:
+        raise Refusal(Reason.TOKEN_ENDED)
+    if (grant.person.sub, grant.client_id) != (sub, client_id):
+        raise Refusal(Reason.TOKEN_MALFORMED)
+    return grant
+
+
 def check_scope(granted: Collection[str], wanted_any: Collection[str]) -> None:
     """At least one of `wanted_any` must be granted (RFC 6750 section 3.1, insufficient_scope)."""
     if wanted_any and not set(granted) & set(wanted_any):

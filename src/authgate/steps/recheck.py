@@ -13,6 +13,7 @@ from itertools import count
 
 from authgate.directories.contract import Gone, StillGood, Unavailable
 from authgate.observe import log
+from authgate.protocol import standing
 from authgate.protocol.errors import Reason, Refusal
 from authgate.steps.parts import Parts
 
@@ -34,24 +35,25 @@ async def vouched_at(parts: Parts, sub: str, last: int, now: int) -> int | None:
             return None
         case Unavailable(retry_after):
             if parts.passwords.can_recheck:
-                _believe(parts, now - last, retry_after)
+                _believe(parts, last, now, retry_after)
             return last
 
 
-def _believe(parts: Parts, age: int, retry_after: int | None) -> None:
-    """Go on with a word that is `age` seconds old, or refuse to."""
-    grace, directory = parts.policy.outage_grace, parts.passwords.name
-    if age <= grace:
-        left, times = grace - age, next(_believed)
-        log.warning("recheck.believed", directory=directory, age=age, left=left, count=times)
+def _believe(parts: Parts, last: int, now: int, retry_after: int | None) -> None:
+    """Go on with the word of `last`, or refuse to."""
+    left = standing.believed_for(last, now, parts.policy)
+    age, directory = now - last, parts.passwords.name
+    if left is not None:
+        log.warning(
+            "recheck.believed", directory=directory, age=age, left=left, count=next(_believed)
+        )
         return
+    grace = parts.policy.outage_grace
     log.error("recheck.refused", directory=directory, age=age, grace=grace, count=next(_refused))
     raise Refusal(Reason.RECHECK_UNAVAILABLE, retry_after=retry_after or RETRY_UNSAID)
 
 
 def refresh_until(parts: Parts, authenticated_at: int, now: int) -> int:
     """When a refresh token that is issued now stops being usable."""
-    until = now + parts.policy.refresh_token_ttl
-    if parts.passwords.can_recheck:
-        return until
-    return min(until, authenticated_at + parts.policy.unchecked_ttl)
+    can_recheck = parts.passwords.can_recheck
+    return standing.refresh_until(parts.policy, authenticated_at, now, can_recheck=can_recheck)

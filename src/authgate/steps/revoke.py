@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from authgate.protocol import introspection, tokens
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
-from authgate.protocol.records import AuthenticatedClient, Grant
+from authgate.protocol.records import AuthenticatedClient
 from authgate.security.digests import digest
 from authgate.steps.client_authentication import authenticate
 from authgate.steps.parts import Parts, audited
-
-INACTIVE: dict[str, object] = {"active": False}
 
 
 async def revoke(parts: Parts, authorization: str | None, form: Parameters, address: str) -> None:
@@ -57,10 +56,10 @@ async def introspect(
     found = await parts.store.refresh_token(digest(token))
     if found is not None:
         row, grant = found
-        alive = row.superseded_at is None and row.expires_at > now and _mine(grant, client, now)
-        if not alive:
-            return INACTIVE
-        return {**_facts(parts, grant), "exp": row.expires_at, "iat": row.issued_at}
+        if not (introspection.is_active(row, now) and introspection.may_tell(grant, client, now)):
+            return introspection.INACTIVE
+        facts = introspection.facts(grant, parts.policy.issuer)
+        return {**facts, "exp": row.expires_at, "iat": row.issued_at}
     return await _introspect_access(parts, client, token, now)
 
 
@@ -69,33 +68,17 @@ async def _introspect_access(
 ) -> dict[str, object]:
     try:
         claims = parts.issuer.verify_any_time(token)
+        found = await parts.store.grant(claims.grant_id)
+        grant = tokens.check_grant(found, sub=claims.sub, client_id=claims.client_id)
     except Refusal:
-        return INACTIVE
-    grant = await parts.store.grant(claims.grant_id)
-    if grant is None or claims.expires_at <= now or not _mine(grant, client, now):
-        return INACTIVE
+        return introspection.INACTIVE
+    if claims.expires_at <= now or not introspection.may_tell(grant, client, now):
+        return introspection.INACTIVE
     return {
-        **_facts(parts, grant),
+        **introspection.facts(grant, parts.policy.issuer),
         "scope": " ".join(claims.scopes),
         "exp": claims.expires_at,
         "iat": claims.issued_at,
         "jti": claims.jti,
         "token_type": "Bearer",
-    }
-
-
-def _mine(grant: Grant, client: AuthenticatedClient, now: int) -> bool:
-    return (
-        grant.client_id == client.client_id and grant.revoked_at is None and grant.expires_at > now
-    )
-
-
-def _facts(parts: Parts, grant: Grant) -> dict[str, object]:
-    return {
-        "active": True,
-        "iss": parts.policy.issuer,
-        "sub": grant.person.sub,
-        "aud": grant.resource,
-        "client_id": grant.client_id,
-        "scope": " ".join(grant.scopes),
     }

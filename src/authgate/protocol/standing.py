@@ -1,0 +1,20 @@
+"""How long a directory's word on a person is believed while it cannot be asked again."""
+
+from __future__ import annotations
+
+from authgate.protocol.policy import Policy
+
+
+def believed_for(last: int, now: int, policy: Policy) -> int | None:
+    """Seconds for which the word of `last` is still believed at `now`; None: no longer."""
+    left = policy.outage_grace - (now - last)
+    return left if left >= 0 else None
+
+
+def refresh_until(policy: Policy, authenticated_at: int, now: int, *, can_recheck: bool) -> int:
+    """When a refresh token that is issued `now` stops being usable.
+
+    Where the directory can never be asked, a sign-in is worth `unchecked_ttl` seconds and no more.
+    """
+    until = now + policy.refresh_token_ttl
+    return until if can_recheck else min(until, authenticated_at + policy.unchecked_ttl)
