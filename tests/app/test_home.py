@@ -121,12 +121,12 @@ async def test_a_look_that_fails_is_one_line(settings: Any, told: Told) -> None:
     async with SupabaseStandin() as standin:
         core = build_core(settings(**at(standin)))
         home = home_of(core)
-        await home.directory.close()  # type: ignore[attr-defined]
+        await home.directory.close()
 
         def broken(url: str) -> None:
             raise RuntimeError(standin.gate.publishable)
 
-        home.directory.report = broken  # type: ignore[attr-defined]
+        home.directory.report = broken
         await home.looked_at()
         await home.close()
         core.passwords.close()

@@ -110,7 +110,7 @@ class Sights:
 
     def console(self) -> list[str]:
         """What the browser complained about since the last call."""
-        return [str(entry["message"]) for entry in self.chrome.get_log("browser")]  # type: ignore[no-untyped-call]
+        return [str(entry["message"]) for entry in self.chrome.get_log("browser")]
 
     def shoot(self, name: str) -> Path:
         """A picture of the whole page."""

@@ -154,7 +154,7 @@ def test_a_faulty_request_is_a_page_whose_link_leads_back(sights: Sights, served
     sights.await_title("Error: ")
     link = sights.chrome.find_element(By.TAG_NAME, "a")
     assert link.text == "Return to client.example"
-    assert link.get_attribute("href").startswith("https://client.example/callback?error=")  # type: ignore[union-attr]
+    assert link.get_attribute("href").startswith("https://client.example/callback?error=")
 
 
 def test_no_page_can_be_framed(sights: Sights, served: Served, arrivals: Arrivals) -> None:

@@ -59,7 +59,7 @@ async def test_a_store_that_cannot_answer_is_not_a_wrong_password(store: SqliteS
         async def account_by_email(self, email_key: str) -> None:
             raise StoreUnavailable
 
-    directory = EmbeddedDirectory(Down(), cheap())  # type: ignore[arg-type]
+    directory = EmbeddedDirectory(Down(), cheap())
     with pytest.raises(StoreUnavailable):
         await directory.sign_in_with_password(EMAIL, PASSWORD, VISITOR)
 

@@ -53,7 +53,7 @@ async def test_nothing_of_the_visitors_goes_out_but_the_two_he_typed(house: Hous
     seen = house.standin.gate.seen[0]
     assert seen.path == f"/auth/v1{TOKEN}"
     assert json.loads(seen.body) == {"email": EMAIL, "password": PASSWORD}
-    assert seen.headers.pop("host") == f"127.0.0.1:{house.standin.port}"  # type: ignore[attr-defined]
+    assert seen.headers.pop("host") == f"127.0.0.1:{house.standin.port}"
     assert set(seen.headers) == {
         *("accept", "accept-encoding", "apikey", "content-length", "content-type", "user-agent"),
         "x-supabase-api-version",
@@ -268,7 +268,7 @@ async def test_known_and_unknown_addresses_take_the_same_time() -> None:
     """With real times and a real, shorter beat."""
     options = Options(known_takes=0.084, unknown_takes=0.006)
     async with opened_house(options, refusal_floor=0.3) as house:
-        house.clocks.sleep = asyncio.sleep  # type: ignore[method-assign,assignment]
+        house.clocks.sleep = asyncio.sleep
         directory = house.another()
         house.state.add_user(EMAIL, PASSWORD)
         house.state.add_user("banned@example.com", PASSWORD, banned_until=time.time() + 60)

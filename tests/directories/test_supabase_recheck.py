@@ -143,7 +143,7 @@ async def test_memory_is_bounded_and_learns_what_is_newer() -> None:
         return value
 
     for n in range(10):
-        await recent.get(str(n), lambda n=n: ask(n))  # type: ignore[misc]
+        await recent.get(str(n), lambda n=n: ask(n))
     assert len(recent) == 3
     await recent.get("no", lambda: ask(-1))
     await recent.get("no", lambda: ask(-1))

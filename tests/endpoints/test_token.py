@@ -24,7 +24,7 @@ CONFIDENTIAL = {"token_endpoint_auth_method": "client_secret_basic"}
 
 def claims_of(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     head, payload, _ = token.split(".")
-    return tuple(  # type: ignore[return-value]
+    return tuple(
         json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         for part in (head, payload)
     )

@@ -17,13 +17,8 @@ from authgate.gateway.guard import Guarded
 from authgate.store.contract import StoreUnavailable
 from authgate.web.answers import Answer
 from tests.clauses import clause
-from tests.endpoints.conftest import OpenGate, open_gate  # noqa: F401 - a fixture
+from tests.endpoints.conftest import OpenGate
 from tests.endpoints.gate import Gate
-
-
-@pytest.fixture
-async def gate(open_gate: OpenGate) -> Gate:  # noqa: F811
-    return await open_gate()
 
 
 @pytest.fixture
@@ -98,7 +93,7 @@ async def test_the_query_is_no_place_for_a_token(gate: Gate, token: str) -> None
 
 def decoded(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     parts = [part + "=" * (-len(part) % 4) for part in token.split(".")[:2]]
-    return tuple(json.loads(base64.urlsafe_b64decode(part)) for part in parts)  # type: ignore[return-value]
+    return tuple(json.loads(base64.urlsafe_b64decode(part)) for part in parts)
 
 
 def encoded(document: dict[str, Any]) -> str:
@@ -178,7 +173,7 @@ async def test_the_refresh_token_opens_nothing(gate: Gate) -> None:
 
 
 @clause("RFC 6750", "3.1")
-async def test_too_little_scope_names_all_that_would_do(open_gate: OpenGate) -> None:  # noqa: F811
+async def test_too_little_scope_names_all_that_would_do(open_gate: OpenGate) -> None:
     gate = await open_gate(AUTHGATE_SCOPES="mcp:use mcp:admin")
     tokens = await gate.tokens(await gate.register(), scope="mcp:use offline_access")
     client = await gate.register()
@@ -193,7 +188,7 @@ async def test_too_little_scope_names_all_that_would_do(open_gate: OpenGate) -> 
     assert (await gate.call(tokens["access_token"])).status_code == 200
 
 
-async def test_origin_is_judged_after_the_token(open_gate: OpenGate) -> None:  # noqa: F811
+async def test_origin_is_judged_after_the_token(open_gate: OpenGate) -> None:
     gate = await open_gate(AUTHGATE_ALLOWED_ORIGINS="https://app.example")
     token = (await gate.tokens(await gate.register()))["access_token"]
     assert (await gate.call(None, origin="https://evil.example")).status_code == 401

@@ -110,7 +110,7 @@ def test_every_option_in_the_docs_exists(command: str) -> None:
 def table(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Every path of an application as it stands by default."""
     folder = tmp_path_factory.mktemp("house")
-    settings = Settings(AUTHGATE_DATA_DIR=folder, _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(AUTHGATE_DATA_DIR=folder, _env_file=None)
     application = build(settings)
     application.core.passwords.close()
     return set(application.table)

@@ -82,7 +82,7 @@ def test_each_thing_wrong_is_refused(
 ) -> None:
     reason, of_code, of_exchange = wrong
     with refused(reason) as caught:
-        redeem(a_code(**of_code), replace(RIGHT, **of_exchange))  # type: ignore[arg-type]
+        redeem(a_code(**of_code), replace(RIGHT, **of_exchange))
     wanted = "invalid_target" if reason is Reason.RESOURCE_BEYOND_GRANT else "invalid_grant"
     assert caught.value.code == wanted
     assert caught.value.face.status == 400
@@ -92,7 +92,7 @@ def test_each_thing_wrong_is_refused(
 def test_of_several_things_wrong_the_first_in_order_is_told() -> None:
     for first, second in combinations(ORDER, 2):
         code = a_code(**{**first[1], **second[1]})
-        exchange = replace(RIGHT, **{**first[2], **second[2]})  # type: ignore[arg-type]
+        exchange = replace(RIGHT, **{**first[2], **second[2]})
         with refused(first[0]):
             redeem(code, exchange)
         with refused(Reason.CODE_FOREIGN):

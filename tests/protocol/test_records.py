@@ -25,8 +25,8 @@ RECORDS = [
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
 def test_every_record_is_frozen_and_introduces_itself(record: type) -> None:
-    assert record.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert record.__slots__ is not None  # type: ignore[attr-defined]
+    assert record.__dataclass_params__.frozen
+    assert record.__slots__ is not None
     assert inspect.getdoc(record)
 
 

@@ -92,7 +92,7 @@ def test_what_is_wrong_is_told_in_order(
     reason: Reason,
     code: str | None,
 ) -> None:
-    wanted = Refresh(**{"token": "r", "scopes": None, "resources": (), **refresh})  # type: ignore[arg-type]
+    wanted = Refresh(**{"token": "r", "scopes": None, "resources": (), **refresh})
     with refused(reason) as caught:
         use(a_refresh_token(**token), a_grant(**grant), wanted)
     assert code is None or caught.value.code == code

@@ -33,7 +33,7 @@ async def opened_store(folder: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def loaded_ring(store: SqliteStore, **options: object) -> KeyRing:
-    ring = KeyRing(store, make_vault(), **options)  # type: ignore[arg-type]
+    ring = KeyRing(store, make_vault(), **options)
     await ring.load(NOW)
     return ring
 

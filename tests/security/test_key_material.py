@@ -36,7 +36,7 @@ def pem_of(key: object, password: bytes | None = None, form: object = PKCS8) -> 
         if password
         else serialization.NoEncryption()
     )
-    return key.private_bytes(serialization.Encoding.PEM, form, encryption)  # type: ignore[attr-defined]
+    return key.private_bytes(serialization.Encoding.PEM, form, encryption)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_only_public_members_are_stored_in_the_open(rsa_key: rsa.RSAPrivateKey) 
 def test_a_private_jwk_loses_its_private_members_on_the_way_out() -> None:
     whole = ECKey.generate_key("P-256").as_dict(private=True)
     assert "d" in whole
-    assert "d" not in json.dumps(list(public_members(whole)))  # type: ignore[arg-type]
+    assert "d" not in json.dumps(list(public_members(whole)))
 
 
 def test_a_stored_key_signs_and_verifies_again(rsa_key: rsa.RSAPrivateKey) -> None:

@@ -70,7 +70,7 @@ async def test_anybody_with_the_published_key_can_verify(store: SqliteStore) -> 
         published = json.loads(ring.jwks())["keys"][0]
         decoded = jwt.decode(
             token_of(ring),
-            kind.import_key(published),  # type: ignore[attr-defined]
+            kind.import_key(published),
             registry=JWSRegistry(algorithms=[algorithm]),
         )
         assert decoded.claims == CLAIMS
@@ -203,7 +203,7 @@ async def test_key_objects_and_the_document_are_made_once(store: SqliteStore) ->
     await ring.rotate(NOW)
     assert await ring.refresh(NOW) is True
     assert ring.version == version + 1
-    assert ring._verifiers[objects[1].kid] is objects[2]  # type: ignore[union-attr]
+    assert ring._verifiers[objects[1].kid] is objects[2]
 
 
 async def test_states_for_the_operator(store: SqliteStore) -> None:
@@ -221,9 +221,9 @@ async def test_states_for_the_operator(store: SqliteStore) -> None:
 
 def test_an_unknown_algorithm_or_an_unloaded_ring_is_said_at_once() -> None:
     with pytest.raises(KeyUnusable, match="RS256"):
-        KeyRing(object(), make_vault(), algorithm="none")  # type: ignore[arg-type]
+        KeyRing(object(), make_vault(), algorithm="none")
     with pytest.raises(RuntimeError, match="loaded"):
-        KeyRing(object(), make_vault()).jwks()  # type: ignore[arg-type]
+        KeyRing(object(), make_vault()).jwks()
 
 
 @clause("RFC 7517", "9.2")

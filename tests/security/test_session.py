@@ -90,8 +90,8 @@ GOOD = {"form": "consent", "browser": A, "session": B, "request": "r1"}
 @clause("RFC 9700", "4.7.1")
 def test_a_form_token_is_good_for_its_own_form_only() -> None:
     vault = make_vault()
-    token = form_token(vault, **GOOD)  # type: ignore[arg-type]
-    assert check_form_token(vault, token, **GOOD)  # type: ignore[arg-type]
+    token = form_token(vault, **GOOD)
+    assert check_form_token(vault, token, **GOOD)
     for other in (
         {"form": "sign_in"},
         {"browser": B},
@@ -100,7 +100,7 @@ def test_a_form_token_is_good_for_its_own_form_only() -> None:
         {"request": "r2"},
         {"request": ""},
     ):
-        assert not check_form_token(vault, token, **{**GOOD, **other})  # type: ignore[arg-type]
+        assert not check_form_token(vault, token, **{**GOOD, **other})
 
 
 def test_no_session_and_an_empty_one_are_two_things() -> None:
@@ -113,16 +113,16 @@ def test_no_session_and_an_empty_one_are_two_things() -> None:
 
 
 def test_a_form_opened_before_the_secret_was_replaced_can_still_be_sent() -> None:
-    token = form_token(make_vault(OTHER_SECRET), **GOOD)  # type: ignore[arg-type]
-    newest = form_token(make_vault(SECRET), **GOOD)  # type: ignore[arg-type]
-    assert check_form_token(make_vault(SECRET, OTHER_SECRET), newest, **GOOD)  # type: ignore[arg-type]
-    assert check_form_token(make_vault(SECRET, OTHER_SECRET), token, **GOOD)  # type: ignore[arg-type]
-    assert not check_form_token(make_vault(SECRET), token, **GOOD)  # type: ignore[arg-type]
+    token = form_token(make_vault(OTHER_SECRET), **GOOD)
+    newest = form_token(make_vault(SECRET), **GOOD)
+    assert check_form_token(make_vault(SECRET, OTHER_SECRET), newest, **GOOD)
+    assert check_form_token(make_vault(SECRET, OTHER_SECRET), token, **GOOD)
+    assert not check_form_token(make_vault(SECRET), token, **GOOD)
 
 
 @given(st.text())
 def test_no_made_up_token_passes_or_raises(token: str) -> None:
-    assert not check_form_token(make_vault(), token, **GOOD)  # type: ignore[arg-type]
+    assert not check_form_token(make_vault(), token, **GOOD)
 
 
 def test_lone_surrogates_in_a_request_handle_do_not_raise() -> None:

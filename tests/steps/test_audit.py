@@ -48,7 +48,7 @@ async def everything(world: World) -> None:
 
 async def _refused(awaitable: object) -> None:
     try:
-        await awaitable  # type: ignore[misc]
+        await awaitable
     except Refusal:
         return
     raise AssertionError("this was to be refused")

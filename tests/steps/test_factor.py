@@ -40,7 +40,7 @@ async def directory(world: World) -> SecondFactor:
     """The world's directory, where everybody owes a code."""
     owing: Any = SecondFactor(world.parts.passwords)
     world.parts = replace(world.parts, passwords=owing)
-    return owing  # type: ignore[no-any-return]
+    return owing
 
 
 @pytest.fixture
@@ -360,7 +360,7 @@ async def test_where_two_factors_are_demanded_one_is_not_enough(
 async def _right(owing: SecondFactor, world: World) -> Any:
     needs = owing.needs(world.person)
     assert isinstance(needs, NeedsFactor)
-    return await owing.answer_factor(needs.sealed, CODE, None)  # type: ignore[arg-type]
+    return await owing.answer_factor(needs.sealed, CODE, None)
 
 
 @pytest.mark.parametrize(

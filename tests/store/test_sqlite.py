@@ -287,7 +287,7 @@ def test_read_only(shared_folder: Path, tale: Callable[[Path], object]) -> None:
     def told() -> None:
         folder = shared_folder / "data"
         folder.mkdir()
-        asyncio.run(tale(folder / "authgate.db"))  # type: ignore[arg-type]
+        asyncio.run(tale(folder / "authgate.db"))
 
     _as_somebody_else(told)
 

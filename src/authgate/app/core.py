@@ -9,6 +9,7 @@ from authgate.directories.passwords import Passwords
 from authgate.issuers.builtin import BuiltinIssuer
 from authgate.protocol.policy import Policy
 from authgate.security.keys import KeyRing
+from authgate.security.session import SESSION_SECONDS
 from authgate.security.vault import Vault
 from authgate.settings import Settings
 from authgate.store.sqlite import SqliteStore
@@ -56,6 +57,7 @@ def policy_of(settings: Settings) -> Policy:
         access_token_ttl=settings.access_token_ttl,
         refresh_token_ttl=settings.refresh_token_ttl,
         refresh_grace=settings.refresh_grace,
+        session_ttl=SESSION_SECONDS,
         outage_grace=settings.supabase_outage_grace,
         required_assurance=2 if settings.require_second_factor else 1,
         tool_passwords=settings.tool_passwords,

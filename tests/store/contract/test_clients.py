@@ -32,7 +32,7 @@ from tests.store.contract.samples import (
     ],
 )
 async def test_comes_back_as_it_was(store: Store, kept: object) -> None:
-    await store.register_client(kept, audit("client.registered"))  # type: ignore[arg-type]
+    await store.register_client(kept, audit("client.registered"))
     assert await store.client("client-1") == kept
     assert [e.event for e in await store.audit_events()] == ["client.registered"]
 

@@ -26,7 +26,7 @@ from tests.store.contract.samples import (
     "kept", [code(), code(scopes=(), person=replace(code().person, methods=()))]
 )
 async def test_comes_back_as_issued(store: Store, kept: object) -> None:
-    await issue(store, scopes=kept.scopes, person=kept.person)  # type: ignore[attr-defined]
+    await issue(store, scopes=kept.scopes, person=kept.person)
     assert await store.code(code().code_digest) == kept
 
 

@@ -22,7 +22,7 @@ from tests.store.contract.samples import (
 
 
 def names(grants: object) -> list[str]:
-    return [g.grant_id.removeprefix("grant-") for g in grants]  # type: ignore[attr-defined]
+    return [g.grant_id.removeprefix("grant-") for g in grants]
 
 
 async def test_listed_newest_first(store: Store) -> None:
@@ -42,7 +42,7 @@ async def test_live_ones_only_if_asked(store: Store) -> None:
     await begin(store, "expired", expires_at=NOW + 10)
     await store.end_grant("grant-revoked", "revoked", NOW, audit())
     for by in ({"sub": "ag_alice"}, {"client_id": "client-1"}):
-        assert len(await store.grants(**by)) == 3  # type: ignore[arg-type]
+        assert len(await store.grants(**by)) == 3
         at_the_end = await store.grants(**by, live_at=NOW + 10)
         assert names(at_the_end) == ["live"]
         before = await store.grants(**by, live_at=NOW + 9)
