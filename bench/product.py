@@ -51,6 +51,7 @@ class Product:
             store=core.store,
             issuer=core.issuer,
             passwords=EmbeddedDirectory(core.store, core.passwords),
+            social=EmbeddedDirectory(core.store, core.passwords),
             vault=core.vault,
             throttles=Throttles(LimitPolicy(registration=settings.limit_registration)),
             clock=now,

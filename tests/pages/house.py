@@ -129,6 +129,7 @@ async def build(
         store=store,
         issuer=BuiltinIssuer(issuer, KeyRing(store, vault)),
         passwords=directory or EmbeddedDirectory(store, passwords),
+        social=directory or EmbeddedDirectory(store, passwords),
         vault=vault,
         throttles=Throttles(limits),
         clock=clock,

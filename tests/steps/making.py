@@ -243,6 +243,7 @@ async def opened_world(database: Path, *secrets: str) -> AsyncIterator[World]:
             store=store,
             issuer=BuiltinIssuer(ISSUER, ring, clock=clock),
             passwords=EmbeddedDirectory(store, passwords),
+            social=EmbeddedDirectory(store, passwords),
             vault=vault,
             throttles=Throttles(LimitPolicy(), lambda: float(clock.now)),
             clock=clock,

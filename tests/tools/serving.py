@@ -68,6 +68,7 @@ async def parts_in(
             store=store,
             issuer=BuiltinIssuer(ISSUER, ring),
             passwords=EmbeddedDirectory(store, passwords),
+            social=EmbeddedDirectory(store, passwords),
             vault=vault,
             throttles=Throttles(limits),
             clock=clock,

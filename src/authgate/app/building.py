@@ -40,6 +40,7 @@ def build(settings: Settings) -> Application:
         store=core.store,
         issuer=core.issuer,
         passwords=home.directory,
+        social=home.directory,
         vault=core.vault,
         throttles=Throttles(
             LimitPolicy(

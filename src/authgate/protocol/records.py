@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Literal
 
 AuthMethod = Literal["none", "client_secret_post", "client_secret_basic"]
-RequestKind = Literal["browser", "tool"]
+RequestKind = Literal["browser", "tool", "login"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,10 @@ class AuthorizationRequest:
     The handle whose digest this row has is the `request` in our page URLs, or the `challenge_id` of
     the tools. `browser_digest` binds it to the browser that asked; None for a tool challenge.
     `cross_site` remembers that another site sent the browser here.
+
+    Of kind `login` is a sign-in that another authorization server asked of us: it names no client,
+    redirect URI, scope or resource (those are empty), and `external` is that server's own name for
+    it, sealed.
     """
 
     request_digest: str
@@ -140,6 +144,7 @@ class AuthorizationRequest:
     expires_at: int
     answered_at: int | None = None
     factor: PendingFactor | None = None
+    external: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,48 @@ class Session:
     person: Person
     created_at: int
     expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """That a WorkOS user is this person, who may be several of them.
+
+    `how` says by which rule it was made: `completed` (WorkOS was told the person's own id),
+    `identity` (the provider's user id is among the person's identities) or `email` (verified on
+    both sides, where the operator allows it).
+    """
+
+    workos_id: str
+    sub: str
+    how: str
+    linked_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """That nothing issued to this person elsewhere is taken any more, until they sign in anew.
+
+    For tokens that we did not issue, and so cannot end by ending a grant.
+    """
+
+    sub: str
+    reason: str
+    barred_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSession:
+    """A person's session at their directory, encrypted, to ask there whether they are still good.
+
+    One a person: a newer sign-in replaces it. `version` counts its changes. `held_until` is until
+    when one holder may refresh it alone.
+    """
+
+    sub: str
+    sealed: str = field(repr=False)
+    version: int
+    kept_at: int
+    held_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from authgate.protocol.policy import Policy
 
 
-def believed_for(last: int, now: int, policy: Policy) -> int | None:
-    """Seconds for which the word of `last` is still believed at `now`; None: no longer."""
-    left = policy.outage_grace - (now - last)
+def believed_for(age: int, policy: Policy) -> int | None:
+    """Seconds for which a word `age` seconds old is still believed; None: no longer."""
+    left = policy.outage_grace - age
     return left if left >= 0 else None
 
 

@@ -12,11 +12,12 @@ from pydantic_settings import SettingsConfigDict
 from authgate.settings import values
 from authgate.settings.supabase import SupabaseSettings
 from authgate.settings.values import Limit, Words
+from authgate.settings.workos import WorkOSSettings
 
 DEFAULT_PORT = 8000
 
 
-class Settings(SupabaseSettings):
+class Settings(SupabaseSettings, WorkOSSettings):
     """Every setting with its default. The description is the line `.env.example` has for it."""
 
     model_config = SettingsConfigDict(
@@ -46,7 +47,9 @@ class Settings(SupabaseSettings):
         "a file in the data folder if unset.",
     )
     issuer: Literal["builtin", "authkit"] = Field(
-        "builtin", validation_alias="AUTHGATE_ISSUER", description="Who issues tokens: builtin."
+        "builtin",
+        validation_alias="AUTHGATE_ISSUER",
+        description="Who issues tokens: builtin or authkit.",
     )
     passwords: Literal["embedded", "supabase"] | None = Field(
         None,
@@ -58,8 +61,8 @@ class Settings(SupabaseSettings):
     social: Literal["none", "supabase", "workos"] | None = Field(
         None,
         validation_alias="AUTHGATE_SOCIAL",
-        description="The directory that owns GitHub and Google: none, or supabase if "
-        "SUPABASE_URL is set.",
+        description="The directory that owns GitHub and Google: workos if its key and client id "
+        "are set, else supabase if SUPABASE_URL is, else none.",
         json_schema_extra={"shown": "none"},
     )
     scopes: Annotated[Words, AfterValidator(values.known_scopes)] = Field(
@@ -183,21 +186,6 @@ class Settings(SupabaseSettings):
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(values.upper)
     ] = Field("INFO", validation_alias="LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR.")
-    workos_api_key: SecretStr | None = Field(
-        None,
-        validation_alias="WORKOS_API_KEY",
-        description="WorkOS API key (sk_...); nothing uses it yet.",
-    )
-    workos_client_id: str | None = Field(
-        None,
-        validation_alias="WORKOS_CLIENT_ID",
-        description="WorkOS client id (client_...); nothing uses it yet.",
-    )
-    workos_api_url: str = Field(
-        "https://api.workos.com",
-        validation_alias="WORKOS_API_URL",
-        description="WorkOS API address; nothing uses it yet.",
-    )
 
     @property
     def public(self) -> str:
@@ -211,8 +199,15 @@ class Settings(SupabaseSettings):
 
     @property
     def social_in(self) -> Literal["none", "supabase", "workos"]:
-        """The directory that is asked for GitHub and Google; what it offers it says itself."""
-        return self.social or ("supabase" if self.people_in == "supabase" else "none")
+        """The directory that is asked for GitHub and Google; what it offers it says itself.
+
+        Never WorkOS by default where AuthKit issues: it would know the same person twice.
+        """
+        if self.social is not None:
+            return self.social
+        if self.issuer == "builtin" and self.workos_api_key and self.workos_client_id:
+            return "workos"
+        return "supabase" if self.people_in == "supabase" else "none"
 
     @property
     def data_folder(self) -> Path:

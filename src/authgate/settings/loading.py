@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from authgate.settings import supabase
+from authgate.settings import supabase, workos
 from authgate.settings.fields import DEFAULT_PORT, Settings
 from authgate.settings.values import LOOPBACK, PUBLIC_URL
 
@@ -111,10 +111,16 @@ def _contradictions(settings: Settings) -> list[str]:
             "AUTHGATE_PUBLIC_URL: plain http beyond this machine sends tokens in the clear; "
             "use https, or set AUTHGATE_ALLOW_HTTP=true in a network you trust."
         )
-    if settings.issuer == "authkit":
-        problems.append("AUTHGATE_ISSUER: this version has the builtin issuer only; unset it.")
     chosen = settings.people_in == "supabase"
     problems += supabase.problems(settings, chosen=chosen, allow_http=settings.allow_http)
+    problems += workos.problems(
+        settings,
+        authkit=settings.issuer == "authkit",
+        social=settings.social_in == "workos",
+        people_in_supabase=chosen,
+        can_look_up=settings.supabase_high_key is not None,
+        allow_http=settings.allow_http,
+    )
     if settings.require_second_factor and not chosen:
         problems.append(
             "AUTHGATE_REQUIRE_SECOND_FACTOR: authgate's own people have no second factor, so "
@@ -132,8 +138,6 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("AUTHGATE_ROLLOUT: this version knows the mode required only; unset it.")
     if settings.metrics_bind is not None:
         problems.append("AUTHGATE_METRICS_BIND: this version has no metrics listener yet.")
-    if settings.social == "workos":
-        problems.append("AUTHGATE_SOCIAL: this version has no WorkOS yet; unset it.")
     if settings.social == "supabase" and not chosen:
         problems.append(
             "AUTHGATE_SOCIAL: GitHub and Google through Supabase sign in the people of a project; "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
@@ -21,16 +20,7 @@ def _header(value: str) -> str:
     return value
 
 
-def _key(value: SecretStr) -> SecretStr:
-    # It goes into a header as it is, and a line break that a copy brought along would be refused
-    # there with every sign-in.
-    text = value.get_secret_value()
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("copy the key again: it holds a space or a character that no key has")
-    return value
-
-
-Key = Annotated[SecretStr, AfterValidator(_key)]
+Key = Annotated[SecretStr, AfterValidator(values.header_key)]
 
 
 class SupabaseSettings(BaseSettings):
@@ -135,14 +125,8 @@ def problems(settings: SupabaseSettings, *, chosen: bool, allow_http: bool) -> I
         ("SUPABASE_URL", settings.supabase_url),
         ("AUTHGATE_SUPABASE_AUTH_URL", settings.supabase_auth_url),
     ):
-        if url is not None and not allow_http and _plain_beyond_loopback(url):
+        if url is not None and not allow_http and values.plain_beyond_loopback(url):
             yield (
                 f"{name}: plain http beyond this machine sends passwords in the clear; use https, "
                 f"or set AUTHGATE_ALLOW_HTTP=true in a network you trust."
             )
-
-
-def _plain_beyond_loopback(url: str) -> bool:
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
-    return parts.scheme == "http" and not values.LOOPBACK.fullmatch(host)

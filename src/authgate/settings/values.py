@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_network
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
@@ -55,6 +56,22 @@ def supabase_project(value: str) -> str:
         if url.endswith(path):
             raise ValueError(f"leave out {path}: write the project's URL alone")
     return url
+
+
+def plain_beyond_loopback(url: str) -> bool:
+    """Would what is sent there cross a network in the clear?"""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
+    return parts.scheme == "http" and not LOOPBACK.fullmatch(host)
+
+
+def header_key(value: SecretStr) -> SecretStr:
+    # It goes into a header as it is, and a line break that a copy brought along would be refused
+    # there with every call.
+    text = value.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("copy the key again: it holds a space or a character that no key has")
+    return value
 
 
 def known_origins(names: tuple[str, ...]) -> tuple[str, ...]:

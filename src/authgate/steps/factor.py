@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from authgate.directories.contract import (
+    Directory,
     Explain,
     NeedsFactor,
     Refused,
@@ -122,7 +123,8 @@ async def answer_factor(
     async with parts.throttles.sign_in(first.account, address) as attempt:
         if attempt.retry_after is not None:
             raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=attempt.retry_after)
-        outcome = await parts.passwords.answer_factor(sealed, answer, Visitor(address))
+        directory = parts.passwords if first.provider is None else parts.social
+        outcome = await directory.answer_factor(sealed, answer, Visitor(address))
         match outcome:
             case SignedIn(person):
                 if not await parts.store.settle_factor(request.request_digest, factor.sealed):
@@ -130,7 +132,7 @@ async def answer_factor(
                 attempt.succeeded()
                 return strong_enough(parts, person)
             case Unavailable(retry_after):
-                raise unavailable(parts, retry_after)
+                raise unavailable(directory, retry_after)
             case NeedsFactor() | Refused():
                 # A code that was sent again counts too, or the messages would have no limit.
                 attempt.failed()
@@ -144,12 +146,12 @@ async def answer_factor(
     raise Refusal(await _refused(parts, request, outcome))
 
 
-def unavailable(parts: Parts, retry_after: int | None) -> Refusal:
-    """The directory cannot judge anybody now; which one that is, tools tell their caller."""
+def unavailable(directory: Directory, retry_after: int | None) -> Refusal:
+    """This directory cannot judge anybody now; which one that is, tools tell their caller."""
     return Refusal(
         Reason.SIGN_IN_UNAVAILABLE,
         retry_after=retry_after or RETRY_UNSAID,
-        directory=parts.passwords.name,
+        directory=directory.name,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from authgate.directories.contract import Directory
 from authgate.issuers.contract import Issuer
 from authgate.protocol.policy import Policy
-from authgate.protocol.records import AuditEvent
+from authgate.protocol.records import AuditEvent, Person
 from authgate.security.limits import Throttles
 from authgate.security.vault import Vault
 from authgate.store.contract import Store
@@ -20,16 +20,25 @@ Clock = Callable[[], int]
 class Parts:
     """Contracts only: no step knows which engine, directory or issuer stands behind them.
 
-    `clock` gives the time in integer seconds since the epoch.
+    Each way to sign in has one owner: `passwords` and `social` are the directories that own theirs,
+    often one and the same. `clock` gives the time in integer seconds since the epoch.
     """
 
     policy: Policy
     store: Store
     issuer: Issuer
     passwords: Directory
+    social: Directory
     vault: Vault
     throttles: Throttles
     clock: Clock
+
+    def home_of(self, person: Person) -> Directory | None:
+        """The directory that vouches for this person; None if it has no say here any more."""
+        for directory in (self.passwords, self.social):
+            if directory.name == person.directory:
+                return directory
+        return None
 
 
 def audited(

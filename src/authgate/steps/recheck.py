@@ -15,6 +15,7 @@ from authgate.directories.contract import Gone, StillGood, Unavailable
 from authgate.observe import log
 from authgate.protocol import standing
 from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.records import Person
 from authgate.steps.parts import Parts
 
 RETRY_UNSAID = 30
@@ -23,26 +24,29 @@ RETRY_UNSAID = 30
 _believed, _refused = count(1), count(1)
 
 
-async def vouched_at(parts: Parts, sub: str, last: int, now: int) -> int | None:
+async def vouched_at(parts: Parts, person: Person, last: int, now: int) -> int | None:
     """When the directory last stood by this person: `now`, or `last` where it cannot tell.
 
-    None: they are gone. Raises `Refusal` when `last` is too long ago to go on believing it.
+    None: they are gone, or their directory is. Raises `Refusal` when `last` is too long ago to go
+    on believing it.
     """
-    match await parts.passwords.recheck(sub):
+    directory = parts.home_of(person)
+    if directory is None:
+        return None
+    match await directory.recheck(person.sub):
         case StillGood():
             return now
         case Gone():
             return None
         case Unavailable(retry_after):
-            if parts.passwords.can_recheck:
-                _believe(parts, last, now, retry_after)
+            if directory.can_recheck:
+                _believe(parts, directory.name, now - last, retry_after)
             return last
 
 
-def _believe(parts: Parts, last: int, now: int, retry_after: int | None) -> None:
-    """Go on with the word of `last`, or refuse to."""
-    left = standing.believed_for(last, now, parts.policy)
-    age, directory = now - last, parts.passwords.name
+def _believe(parts: Parts, directory: str, age: int, retry_after: int | None) -> None:
+    """Go on with a word that is `age` seconds old, or refuse to."""
+    left = standing.believed_for(age, parts.policy)
     if left is not None:
         log.warning(
             "recheck.believed", directory=directory, age=age, left=left, count=next(_believed)
@@ -53,7 +57,8 @@ def _believe(parts: Parts, last: int, now: int, retry_after: int | None) -> None
     raise Refusal(Reason.RECHECK_UNAVAILABLE, retry_after=retry_after or RETRY_UNSAID)
 
 
-def refresh_until(parts: Parts, authenticated_at: int, now: int) -> int:
+def refresh_until(parts: Parts, person: Person, authenticated_at: int, now: int) -> int:
     """When a refresh token that is issued now stops being usable."""
-    can_recheck = parts.passwords.can_recheck
+    directory = parts.home_of(person)
+    can_recheck = directory is not None and directory.can_recheck
     return standing.refresh_until(parts.policy, authenticated_at, now, can_recheck=can_recheck)

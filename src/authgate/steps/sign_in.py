@@ -55,7 +55,7 @@ async def with_password(
                 attempt.succeeded()
                 return strong_enough(parts, person)
             case Unavailable(retry_after):
-                raise unavailable(parts, retry_after)
+                raise unavailable(parts.passwords, retry_after)
             case NeedsFactor():
                 return await wait_for(parts, request, outcome, First(username), address)
             case Refused(explain) if explain in _SHUT:
@@ -80,11 +80,11 @@ async def begin_session(parts: Parts, person: Person, address: str) -> NewSessio
 async def find_session(parts: Parts, cookie: str | None) -> Session | None:
     """The live session behind a cookie.
 
-    One of a person whom another directory vouched for counts as none: the operator has moved on to
-    this one, which does not know them, and every code they allowed would be refused.
+    One of a person whose directory has no say here any more counts as none: the operator has moved
+    on to another, which does not know them, and every code they allowed would be refused.
     """
     found = await parts.store.session(digest(cookie), parts.clock()) if cookie else None
-    return found if found and found.person.directory == parts.passwords.name else None
+    return found if found and parts.home_of(found.person) else None
 
 
 async def end_session(parts: Parts, session: Session, address: str) -> None:

@@ -62,7 +62,7 @@ class Returned:
 
 def offered(parts: Parts) -> tuple[str, ...]:
     """The providers to offer at this moment."""
-    return tuple(name for name in parts.passwords.ways.providers if name in PROVIDERS)
+    return tuple(name for name in parts.social.ways.providers if name in PROVIDERS)
 
 
 async def start(
@@ -81,9 +81,9 @@ async def start(
     if wait is not None:
         raise Refusal(Reason.THROTTLED, retry_after=wait)
     name = new_secret()
-    begun = await parts.passwords.start_social(provider, parts.policy.issuer + CALLBACK, name)
+    begun = await parts.social.start_social(provider, parts.policy.issuer + CALLBACK, name)
     if isinstance(begun, Unavailable):
-        raise unavailable(parts, begun.retry_after)
+        raise unavailable(parts.social, begun.retry_after)
     if isinstance(begun, Refused):
         raise Refusal(Reason.PROVIDER_NOT_OFFERED, provider=PROVIDERS[provider])
     now = parts.clock()
@@ -148,7 +148,7 @@ async def finish(
     )
     if not taken:
         raise Refusal(Reason.SOCIAL_USED, provider=provider)
-    outcome = await parts.passwords.finish_social(
+    outcome = await parts.social.finish_social(
         transaction.provider, returned.sealed, answer, Visitor(address)
     )
     match outcome:
@@ -158,7 +158,7 @@ async def finish(
             first = First(outcome.account or transaction.transaction_digest, transaction.provider)
             return sealed_factor(parts, returned.request, outcome, first, parts.clock())
         case Unavailable(retry_after):
-            raise unavailable(parts, retry_after)
+            raise unavailable(parts.social, retry_after)
         case Refused(explain):
             await _note_refused(parts, returned, address)
             raise Refusal(_EXPLAINED.get(explain, Reason.SOCIAL_FAILED), provider=provider)

@@ -63,7 +63,7 @@ async def _redeem(
         raise
     vouched: int | None = code.authenticated_at
     if code.redeemed_at is None:  # a replay is the store's to tell, whoever is still here
-        vouched = await vouched_at(parts, code.person.sub, code.authenticated_at, now)
+        vouched = await vouched_at(parts, code.person, code.authenticated_at, now)
     if vouched is None:
         # Disabled between the consent and now: the code may be younger than that decision.
         raise Refusal(Reason.GRANT_ENDED)
@@ -97,7 +97,7 @@ async def _redeem(
 
 def _new_grant(parts: Parts, code: Code, client: AuthenticatedClient, now: int) -> Grant:
     refreshable = "refresh_token" in client.client.grant_types
-    until = refresh_until(parts, code.authenticated_at, now) if refreshable else now
+    until = refresh_until(parts, code.person, code.authenticated_at, now) if refreshable else now
     return Grant(
         grant_id=code.grant_id,
         client_id=code.client_id,
@@ -119,7 +119,7 @@ def _first_refresh_token(
     if "refresh_token" not in client.client.grant_types:
         return None, None
     value = new_secret()
-    until = refresh_until(parts, grant.authenticated_at, now)
+    until = refresh_until(parts, grant.person, grant.authenticated_at, now)
     return value, RefreshToken(digest(value), grant.grant_id, now, until)
 
 
@@ -132,7 +132,7 @@ async def _refresh(
     found = await parts.store.refresh_token(token_digest)
     grant, scopes = refresh_token.judge(found, client, refresh, now=now)
     vouched = await _recheck(parts, grant, now)
-    expires_at = refresh_until(parts, grant.authenticated_at, now)
+    expires_at = refresh_until(parts, grant.person, grant.authenticated_at, now)
     if expires_at <= now:
         raise Refusal(Reason.REFRESH_EXPIRED)
     candidates = parts.vault.derive_successor(refresh.token)
@@ -172,7 +172,7 @@ async def _recheck(parts: Parts, grant: Grant, now: int) -> int:
     Whoever left it gets no new token: the grant ends here and now.
     """
     last = grant.created_at if grant.vouched_at is None else grant.vouched_at
-    vouched = await vouched_at(parts, grant.person.sub, last, now)
+    vouched = await vouched_at(parts, grant.person, last, now)
     if vouched is None:
         await parts.store.end_grant(
             grant.grant_id,

@@ -18,11 +18,14 @@ from authgate.protocol.records import (
     Approval,
     AuditEvent,
     AuthorizationRequest,
+    Bar,
     Client,
     Code,
     Consent,
     Grant,
     HandOver,
+    KeptSession,
+    Link,
     PendingFactor,
     Person,
     Redemption,
@@ -284,6 +287,68 @@ class Store(Protocol):
 
     async def close_session(self, session_digest: str, audit: AuditEvent) -> bool:
         """Forget a session. False: there was none."""
+
+    async def close_sessions_of(self, sub: str, audit: AuditEvent) -> int:
+        """Forget all browser sessions of a person; returns how many."""
+
+    # --- people whom another service knows too ----------------------------------------------
+
+    async def link(self, link: Link, audit: AuditEvent) -> Link:
+        """Keep which person a WorkOS user is, unless that is known; returns what holds then.
+
+        One statement decides: the first link of a WorkOS user stands until it is removed, so that
+        of two at once nobody's is replaced unheard. `audit` is written for a new one only.
+        """
+
+    async def link_of(self, workos_id: str) -> Link | None:
+        """The person this WorkOS user is."""
+
+    async def links_to(self, sub: str) -> Sequence[Link]:
+        """The WorkOS users that are this person, oldest first."""
+
+    async def unlink(self, workos_id: str, audit: AuditEvent) -> Link | None:
+        """Forget a link; returns it. None: there was none, and nothing is audited."""
+
+    async def bar(self, sub: str, reason: str, now: int, audit: AuditEvent) -> bool:
+        """Take nothing issued to this person elsewhere any more, and close their browser sessions.
+
+        False: they were barred before (the first reason and time stand, nothing is audited).
+        Lifted by `open_session` of that person, in the same transaction: whoever signs in anew was
+        just vouched for. `end_grants_of`, `set_account_disabled` (to disable) and `remove_account`
+        bar too, each in its own transaction.
+        """
+
+    async def bar_of(self, sub: str) -> Bar | None:
+        """Whether the person is barred. This is on the path of every guarded call (authkit)."""
+
+    async def first_sight(self, event_id: str, now: int) -> bool:
+        """Remember an event that was told to us; exactly one caller gets True for an identifier.
+
+        Swept 7 days later: whoever tells it again by then is told nothing new.
+        """
+
+    # --- sessions kept at the person's directory ----------------------------------------------
+
+    async def keep_session(self, sub: str, sealed: str, now: int) -> KeptSession | None:
+        """Keep a person's session in place of an older one, which is returned.
+
+        Whoever held the older one to refresh it loses: their `replace_kept_session` is False.
+        """
+
+    async def kept_session(self, sub: str) -> KeptSession | None:
+        """The session kept for this person."""
+
+    async def hold_kept_session(self, sub: str, version: int, now: int, until: int) -> bool:
+        """Hold a session to refresh it until `until`: exactly one caller gets True.
+
+        One statement decides: this version, and nobody's hold lasts beyond `now`.
+        """
+
+    async def replace_kept_session(self, sub: str, version: int, sealed: str, now: int) -> bool:
+        """Put the refreshed session in place of `version` and let go of it. False: it changed."""
+
+    async def drop_kept_session(self, sub: str, version: int) -> bool:
+        """Forget exactly this version. False: it changed, or was dropped before."""
 
     # --- signing keys -----------------------------------------------------------------------
 
