@@ -20,13 +20,11 @@ from authgate.directories.contract import Directory
 from authgate.directories.embedded import EmbeddedDirectory
 from authgate.directories.passwords import Passwords
 from authgate.endpoints import authorize
-from authgate.issuers.builtin import BuiltinIssuer
 from authgate.pages import errors, routes
 from authgate.pages.site import PublicUrl
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.policy import Policy
 from authgate.protocol.records import Client
-from authgate.security.keys import KeyRing
 from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.session import Cookies
 from authgate.security.vault import Vault
@@ -127,7 +125,6 @@ async def build(
     parts = Parts(
         policy=Policy(issuer=issuer, resources=(f"{issuer}/mcp",), scopes=scopes),
         store=store,
-        issuer=BuiltinIssuer(issuer, KeyRing(store, vault)),
         passwords=directory or EmbeddedDirectory(store, passwords),
         social=directory or EmbeddedDirectory(store, passwords),
         vault=vault,

@@ -25,7 +25,7 @@ from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.vault import Vault
 from authgate.steps.authorize import Asker, Opened, open_request
 from authgate.steps.consent import Answer, approve
-from authgate.steps.parts import Parts
+from authgate.steps.parts import IssuingParts
 from authgate.steps.register import register
 from authgate.steps.token import token
 from authgate.store.sqlite import SqliteStore
@@ -92,7 +92,7 @@ class Flow:
 class World:
     """Everything a step works with, and short words for what the tests do over and over."""
 
-    parts: Parts
+    parts: IssuingParts
     store: SqliteStore
     clock: Clock
     ring: KeyRing
@@ -234,7 +234,7 @@ async def opened_world(database: Path, *secrets: str) -> AsyncIterator[World]:
         await ring.load(clock.now)
         known = await store.account_by_email(EMAIL.casefold())
         account = known or await add_person(store, passwords, EMAIL, PASSWORD, clock.now)
-        parts = Parts(
+        parts = IssuingParts(
             policy=Policy(
                 issuer=ISSUER,
                 resources=(RESOURCE, OTHER_RESOURCE),

@@ -20,7 +20,7 @@ from authgate.protocol.policy import Policy
 from authgate.security.keys import KeyRing
 from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.vault import Vault
-from authgate.steps.parts import Parts
+from authgate.steps.parts import IssuingParts
 from authgate.store.sqlite import SqliteStore
 
 ISSUER = "http://localhost:8000"
@@ -52,7 +52,7 @@ def policy(**changes: Any) -> Policy:
 @asynccontextmanager
 async def parts_in(
     folder: Path, *, limits: LimitPolicy | None = None, **changes: Any
-) -> AsyncIterator[Parts]:
+) -> AsyncIterator[IssuingParts]:
     """Everything below HTTP in `folder`, with one person, and a clock that tests can move."""
     store = SqliteStore(folder / "authgate.sqlite3")
     await store.open()
@@ -63,7 +63,7 @@ async def parts_in(
     passwords = Passwords(time_cost=1, memory_kib=64)  # as fast as argon2 goes
     try:
         await add_person(store, passwords, EMAIL, PASSWORD, clock())
-        yield Parts(
+        yield IssuingParts(
             policy=policy(**changes),
             store=store,
             issuer=BuiltinIssuer(ISSUER, ring),

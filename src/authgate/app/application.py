@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from authgate.app.core import Core
 from authgate.app.home import Home
-from authgate.app.jobs import reading_keys, sweeping
+from authgate.app.issuing import Closable, Job
+from authgate.app.jobs import sweeping
 from authgate.endpoints.nowhere import Nowhere
+from authgate.gateway.guard import App
 from authgate.observe import log
 from authgate.pages import errors as error_pages
 from authgate.web import address, listener
 from authgate.web.request import Receive, Scope, Send
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class Closable(Protocol):
-    """Something that started on demand and must be stopped."""
-
-    async def close(self) -> None: ...
 
 
 class Application:
@@ -30,12 +23,18 @@ class Application:
     """
 
     def __init__(
-        self, core: Core, home: Home, table: dict[str, App], lazy: Sequence[Closable]
+        self,
+        core: Core,
+        home: Home,
+        table: dict[str, App],
+        lazy: Sequence[Closable],
+        jobs: Sequence[Job],
     ) -> None:
         self.core = core
         self.home = home
         self.table = table
         self._lazy = lazy
+        self._more_jobs = jobs
         self._trusted = address.networks(core.settings.trusted_proxies)
         self._not_found = Nowhere(error_pages.writer(core.policy.issuer))
         self._jobs: list[asyncio.Task[None]] = []
@@ -56,9 +55,9 @@ class Application:
         await self.core.open()
         jobs = (
             sweeping(self.core),
-            reading_keys(self.core),
             listener.watch(),
             self.home.looked_at(),
+            *(job() for job in self._more_jobs),
         )
         self._jobs = [asyncio.create_task(job) for job in jobs]
 

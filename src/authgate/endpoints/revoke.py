@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from authgate.steps.parts import Parts
+from authgate.steps.parts import IssuingParts
 from authgate.steps.revoke import revoke
 from authgate.web.answers import NO_STORE, Answer
 from authgate.web.endpoint import Endpoint
 from authgate.web.request import Request
 
 
-def endpoint(parts: Parts) -> Endpoint:
+def endpoint(parts: IssuingParts) -> Endpoint:
     """The revocation endpoint: 200 with an empty body, for unknown tokens too."""
 
     async def post(request: Request) -> Answer:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from authgate.steps.parts import Parts
+from authgate.steps.parts import IssuingParts
 from authgate.steps.token import token
 from authgate.web.answers import Answer, json_answer
 from authgate.web.endpoint import Endpoint
 from authgate.web.request import Request
 
 
-def endpoint(parts: Parts) -> Endpoint:
+def endpoint(parts: IssuingParts) -> Endpoint:
     """The token endpoint."""
 
     async def post(request: Request) -> Answer:

@@ -5,7 +5,9 @@ Made once from the settings; nothing of a request reaches them. Addresses nobody
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import orjson
 
@@ -19,6 +21,8 @@ from authgate.web.request import Request
 METADATA_MAX_AGE = 300
 JWKS_MAX_AGE = 300
 RESOURCE_NAME = "authgate"
+
+_Any = TypeVar("_Any")
 
 AS_DOCUMENTS = ("oauth-authorization-server", "openid-configuration")
 
@@ -39,6 +43,10 @@ class Place:
     def resource_metadata_url(self, mcp_path: str) -> str:
         """The protected resource metadata's address, path inserted (RFC 9728 section 3.1)."""
         return f"{self.origin}/.well-known/oauth-protected-resource{self.prefix}{mcp_path}"
+
+    def within(self, paths: Mapping[str, _Any]) -> dict[str, _Any]:
+        """Paths below the public URL's own."""
+        return {self.prefix + path: app for path, app in paths.items()}
 
 
 def routes(policy: Policy, issuer: Issuer, place: Place, mcp_path: str) -> dict[str, Endpoint]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from authgate.directories.contract import Directory
 from authgate.issuers.contract import Issuer
@@ -18,7 +18,7 @@ Clock = Callable[[], int]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Contracts only: no step knows which engine, directory or issuer stands behind them.
+    """Contracts only: no step knows which engine or directory stands behind them.
 
     Each way to sign in has one owner: `passwords` and `social` are the directories that own theirs,
     often one and the same. `clock` gives the time in integer seconds since the epoch.
@@ -26,7 +26,6 @@ class Parts:
 
     policy: Policy
     store: Store
-    issuer: Issuer
     passwords: Directory
     social: Directory
     vault: Vault
@@ -39,6 +38,17 @@ class Parts:
             if directory.name == person.directory:
                 return directory
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuingParts(Parts):
+    """With an issuer of our own: what the steps take that make a token, or end one."""
+
+    issuer: Issuer
+
+    @classmethod
+    def of(cls, parts: Parts, issuer: Issuer) -> IssuingParts:
+        return cls(*(getattr(parts, field.name) for field in fields(Parts)), issuer)
 
 
 def audited(

@@ -8,10 +8,12 @@ from authgate.protocol.parameters import Parameters
 from authgate.protocol.records import AuthenticatedClient
 from authgate.security.digests import digest
 from authgate.steps.client_authentication import authenticate
-from authgate.steps.parts import Parts, audited
+from authgate.steps.parts import IssuingParts, audited
 
 
-async def revoke(parts: Parts, authorization: str | None, form: Parameters, address: str) -> None:
+async def revoke(
+    parts: IssuingParts, authorization: str | None, form: Parameters, address: str
+) -> None:
     """Revoke a token, and with it the whole grant: a client that hands back one token is done.
 
     An unknown token, or another client's, changes nothing and tells nothing (RFC 7009 section 2.2).
@@ -30,7 +32,7 @@ async def revoke(parts: Parts, authorization: str | None, form: Parameters, addr
     )
 
 
-async def _grant_of(parts: Parts, client: AuthenticatedClient, token: str) -> str | None:
+async def _grant_of(parts: IssuingParts, client: AuthenticatedClient, token: str) -> str | None:
     """The grant of a token of this client, expired tokens included."""
     found = await parts.store.refresh_token(digest(token))
     if found is not None:
@@ -43,7 +45,7 @@ async def _grant_of(parts: Parts, client: AuthenticatedClient, token: str) -> st
 
 
 async def introspect(
-    parts: Parts, authorization: str | None, form: Parameters, address: str
+    parts: IssuingParts, authorization: str | None, form: Parameters, address: str
 ) -> dict[str, object]:
     """What a token of this client is worth now; anything else is inactive and nothing more.
 
@@ -64,7 +66,7 @@ async def introspect(
 
 
 async def _introspect_access(
-    parts: Parts, client: AuthenticatedClient, token: str, now: int
+    parts: IssuingParts, client: AuthenticatedClient, token: str, now: int
 ) -> dict[str, object]:
     try:
         claims = parts.issuer.verify_any_time(token)

@@ -17,14 +17,14 @@ from authgate.protocol.records import (
 )
 from authgate.security.digests import digest, new_secret
 from authgate.steps.client_authentication import authenticate
-from authgate.steps.parts import Parts, audited
+from authgate.steps.parts import IssuingParts, audited
 from authgate.steps.recheck import refresh_until, vouched_at
 
 TokenAnswer = dict[str, object]
 
 
 async def token(
-    parts: Parts, authorization: str | None, form: Parameters, address: str
+    parts: IssuingParts, authorization: str | None, form: Parameters, address: str
 ) -> TokenAnswer:
     """Answer a token request; raises `Refusal` (RFC 6749 section 5.2).
 
@@ -47,7 +47,7 @@ async def token(
 
 
 async def _redeem(
-    parts: Parts, client: AuthenticatedClient, form: Parameters, address: str
+    parts: IssuingParts, client: AuthenticatedClient, form: Parameters, address: str
 ) -> TokenAnswer:
     exchange = authorization_code.read(form)
     now, policy = parts.clock(), parts.policy
@@ -95,7 +95,7 @@ async def _redeem(
             raise Refusal(Reason.CODE_EXPIRED)
 
 
-def _new_grant(parts: Parts, code: Code, client: AuthenticatedClient, now: int) -> Grant:
+def _new_grant(parts: IssuingParts, code: Code, client: AuthenticatedClient, now: int) -> Grant:
     refreshable = "refresh_token" in client.client.grant_types
     until = refresh_until(parts, code.person, code.authenticated_at, now) if refreshable else now
     return Grant(
@@ -112,7 +112,7 @@ def _new_grant(parts: Parts, code: Code, client: AuthenticatedClient, now: int) 
 
 
 def _first_refresh_token(
-    parts: Parts, grant: Grant, client: AuthenticatedClient, now: int
+    parts: IssuingParts, grant: Grant, client: AuthenticatedClient, now: int
 ) -> tuple[str | None, RefreshToken | None]:
     """A refresh token for every client that registered for it, whether or not it asked for
     offline_access: clients that forget to ask would sign their people out every hour."""
@@ -124,7 +124,7 @@ def _first_refresh_token(
 
 
 async def _refresh(
-    parts: Parts, client: AuthenticatedClient, form: Parameters, address: str
+    parts: IssuingParts, client: AuthenticatedClient, form: Parameters, address: str
 ) -> TokenAnswer:
     refresh = refresh_token.read(form)
     now, policy = parts.clock(), parts.policy
@@ -166,7 +166,7 @@ async def _refresh(
             raise Refusal(Reason.GRANT_ENDED)
 
 
-async def _recheck(parts: Parts, grant: Grant, now: int) -> int:
+async def _recheck(parts: IssuingParts, grant: Grant, now: int) -> int:
     """When the person's directory last stood by them.
 
     Whoever left it gets no new token: the grant ends here and now.
@@ -191,7 +191,7 @@ async def _recheck(parts: Parts, grant: Grant, now: int) -> int:
 
 
 def _answer(
-    parts: Parts, grant: Grant, scopes: tuple[str, ...], refresh: str | None, now: int
+    parts: IssuingParts, grant: Grant, scopes: tuple[str, ...], refresh: str | None, now: int
 ) -> TokenAnswer:
     """The token response (RFC 6749 section 5.1); the scope is always named."""
     access = parts.issuer.mint(grant, scopes, now)

@@ -20,7 +20,7 @@ from authgate.steps import (
     social,
     token,
 )
-from authgate.steps.parts import Parts
+from authgate.steps.parts import IssuingParts, Parts
 from authgate.tools import takes, ways
 from authgate.tools.arguments import Given, document, strings
 from authgate.tools.results import Answered, Challenge, ClientInformation, Token
@@ -119,7 +119,7 @@ def _way(parts: Parts, asked: Parameters) -> ways.Way:
     return ways.by_password
 
 
-async def oauth_token(parts: Parts, given: Given, address: str) -> Token:
+async def oauth_token(parts: IssuingParts, given: Given, address: str) -> Token:
     """Exchange a code or a refresh token (RFC 6749 sections 4.1.3 and 6)."""
     form = strings(given, takes.TOKEN)
     authorization, form = await _as_registered(parts, form)

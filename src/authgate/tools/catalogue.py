@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from authgate.protocol.errors import Reason, Refusal
-from authgate.steps.parts import Parts
+from authgate.steps.parts import IssuingParts
 from authgate.tools import calls, takes
 from authgate.tools.arguments import Argument, Given, mapping
 from authgate.tools.results import Answered, Challenge, ClientInformation, Token
@@ -22,7 +22,7 @@ class Tool:
     description: str
     takes: tuple[Argument, ...]
     gives: type
-    run: Callable[[Parts, Given, str], Awaitable[Any]]
+    run: Callable[[IssuingParts, Given, str], Awaitable[Any]]
 
 
 _TOOLS = (
@@ -76,7 +76,9 @@ _TOOLS = (
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in _TOOLS}
 
 
-async def call(parts: Parts, name: object, given: object, address: str) -> Mapping[str, object]:
+async def call(
+    parts: IssuingParts, name: object, given: object, address: str
+) -> Mapping[str, object]:
     """Call the tool `name`; raises `Refusal`, for an unknown name too."""
     tool = TOOLS.get(name) if isinstance(name, str) else None
     if tool is None:

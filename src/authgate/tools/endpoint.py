@@ -16,7 +16,7 @@ from typing import Any
 
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
-from authgate.steps.parts import Parts
+from authgate.steps.parts import IssuingParts
 from authgate.tools import plain
 from authgate.web.endpoint import CORS
 from authgate.web.mcp_app import LazyMcpApp
@@ -40,7 +40,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class ToolsEndpoint:
     """Both faces of the tools as one ASGI application. `close` it at shutdown."""
 
-    def __init__(self, parts: Parts, allowed_origins: Callable[[str], bool]) -> None:
+    def __init__(self, parts: IssuingParts, allowed_origins: Callable[[str], bool]) -> None:
         self._allowed = allowed_origins
         self._plain = plain.endpoint(parts)
         self._mcp = LazyMcpApp(lambda: _server(parts), json_response=True)
@@ -87,12 +87,12 @@ class ToolsEndpoint:
         await self._mcp(scope, receive, sending)
 
 
-def routes(parts: Parts, origins: OriginRule) -> dict[str, ToolsEndpoint]:
+def routes(parts: IssuingParts, origins: OriginRule) -> dict[str, ToolsEndpoint]:
     """The path of the tools and what answers there."""
     return {PATH: ToolsEndpoint(parts, origins.allows)}
 
 
-def _server(parts: Parts) -> Any:
+def _server(parts: IssuingParts) -> Any:
     from authgate.tools import mcp  # the SDK: half a second, so not before an MCP client comes
 
     return mcp.server(parts)

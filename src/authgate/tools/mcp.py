@@ -33,7 +33,7 @@ from pydantic import TypeAdapter
 from authgate import __version__
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
-from authgate.steps.parts import Parts
+from authgate.steps.parts import IssuingParts
 from authgate.store.contract import StoreUnavailable
 from authgate.tools.arguments import schema
 from authgate.tools.catalogue import TOOLS, Tool, call
@@ -52,7 +52,7 @@ _EFFECTS = ToolAnnotations(
 )
 
 
-def server(parts: Parts) -> Server[Any]:
+def server(parts: IssuingParts) -> Server[Any]:
     """The tools' server, ready for `web.mcp_app.LazyMcpApp`."""
     listed = ListToolsResult(tools=[_listed(tool) for tool in TOOLS.values()])
 

@@ -8,14 +8,14 @@ Never here: the MCP SDK, whose half second this face spares.
 from __future__ import annotations
 
 from authgate.protocol.errors import Reason, Refusal
-from authgate.steps.parts import Parts
+from authgate.steps.parts import IssuingParts
 from authgate.tools.catalogue import TOOLS, call
 from authgate.web.answers import Answer, json_answer, refusal_headers
 from authgate.web.endpoint import Endpoint
 from authgate.web.request import Request
 
 
-def endpoint(parts: Parts) -> Endpoint:
+def endpoint(parts: IssuingParts) -> Endpoint:
     """The plain face as an endpoint."""
 
     async def post(request: Request) -> Answer:

@@ -1,0 +1,49 @@
+"""What depends on who issues the tokens: `builtin` and `authkit` each make one `Issuing`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from authgate.app.core import Core
+from authgate.app.home import Home
+from authgate.endpoints.well_known import Place
+from authgate.gateway.guard import App, Guard
+from authgate.security.session import Cookies
+from authgate.steps.parts import Parts
+from authgate.web.origins import OriginRule
+
+Job = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Closable(Protocol):
+    """Something that started on demand and must be stopped."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What stands whoever issues."""
+
+    core: Core
+    home: Home
+    parts: Parts
+    place: Place
+    origins: OriginRule
+    cookies: Cookies
+
+
+@dataclass(frozen=True, slots=True)
+class Issuing:
+    """What one way of issuing brings.
+
+    `routes` are complete paths, `jobs` run beside the requests for as long as the process lives
+    (or until they end), `lazy` is closed at the end.
+    """
+
+    routes: dict[str, App]
+    guard: Guard
+    lazy: tuple[Closable, ...]
+    jobs: tuple[Job, ...]
