@@ -8,7 +8,7 @@ from authgate.app.core import MCP_PATH, Core, build_core, now
 from authgate.app.home import Home, home_of
 from authgate.app.issuing import Ground
 from authgate.endpoints import health, well_known
-from authgate.gateway.guard import Guarded
+from authgate.gateway.guard import App, Guarded
 from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.session import Cookies
 from authgate.settings import Settings
@@ -32,7 +32,7 @@ def build(settings: Settings) -> Application:
     )
     issuing = builtin(ground)
     example = LazyMcpApp(_example)
-    table = {
+    table: dict[str, App] = {
         **issuing.routes,
         place.prefix + "/healthz": health.endpoint(),
         place.prefix + "/readyz": health.readiness(core.store),

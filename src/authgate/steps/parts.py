@@ -48,7 +48,8 @@ class IssuingParts(Parts):
 
     @classmethod
     def of(cls, parts: Parts, issuer: Issuer) -> IssuingParts:
-        return cls(*(getattr(parts, field.name) for field in fields(Parts)), issuer)
+        known = {field.name: getattr(parts, field.name) for field in fields(Parts)}
+        return cls(**known, issuer=issuer)
 
 
 def audited(
