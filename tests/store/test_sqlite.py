@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from authgate.protocol.records import Redemption
-from authgate.store import sqlite as engine
+from authgate.store import sqlite_engine as engine
 from authgate.store.contract import StoreUnavailable
 from authgate.store.sqlite import SqliteStore
 from authgate.store.sqlite_file import connect

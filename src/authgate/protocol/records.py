@@ -188,8 +188,8 @@ class Bar:
 class KeptSession:
     """A person's session at their directory, encrypted, to ask there whether they are still good.
 
-    One a person: a newer sign-in replaces it. `version` counts its changes. `held_until` is until
-    when one holder may refresh it alone.
+    One a person: a newer sign-in replaces it. `version` names one state of it and changes with
+    every change. `held_until` is until when one holder may refresh it alone.
     """
 
     sub: str

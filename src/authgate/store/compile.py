@@ -17,7 +17,13 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from authgate.store import schema, statements, statements_social, statements_sweep
+from authgate.store import (
+    schema,
+    statements,
+    statements_people,
+    statements_social,
+    statements_sweep,
+)
 
 _WIDTH = 100
 _HEAD = '''"""The statements as SQLite runs them.
@@ -43,8 +49,10 @@ def sqlite_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
     return {
         **{n: _compile(s, "qmark") for n, s in statements.positional(sqlite.insert).items()},
         **{n: _compile(s, "qmark") for n, s in statements_social.positional().items()},
+        **{n: _compile(s, "qmark") for n, s in statements_people.positional(sqlite.insert).items()},
         **{n: _compile(s, "named") for n, s in statements.named().items()},
         **{n: _compile(s, "named") for n, s in statements_social.named().items()},
+        **{n: _compile(s, "named") for n, s in statements_people.named().items()},
         **{n: _compile(s, "named") for n, s in statements_sweep.named().items()},
     }
 

@@ -56,6 +56,7 @@ class Swept:
     sessions: int = 0
     clients: int = 0
     transactions: int = 0
+    events: int = 0
 
     @property
     def total(self) -> int:
@@ -67,6 +68,7 @@ class Swept:
             + self.sessions
             + self.clients
             + self.transactions
+            + self.events
         )
 
 
@@ -94,7 +96,8 @@ class Store(Protocol):
         (expired or revoked) more than 30 days and `access_ttl` seconds ago. A client that
         registered itself goes when it has no live grant (not revoked, not expired), no open
         request and no code to redeem, and was unused for 90 days (24 hours if never used since
-        registration). One that an operator vouches for stays.
+        registration). One that an operator vouches for stays. An event that was told goes after
+        7 days.
         """
 
     # --- clients ----------------------------------------------------------------------------
@@ -280,7 +283,7 @@ class Store(Protocol):
     # --- browser sessions -------------------------------------------------------------------
 
     async def open_session(self, session: Session, audit: AuditEvent) -> None:
-        """Keep a new browser session."""
+        """Keep a new browser session. Whoever was barred no longer is (see `bar`)."""
 
     async def session(self, session_digest: str, now: int) -> Session | None:
         """The session if it has not expired."""
@@ -289,7 +292,7 @@ class Store(Protocol):
         """Forget a session. False: there was none."""
 
     async def close_sessions_of(self, sub: str, audit: AuditEvent) -> int:
-        """Forget all browser sessions of a person; returns how many."""
+        """Forget all browser sessions of a person; returns how many. Audited if there was one."""
 
     # --- people whom another service knows too ----------------------------------------------
 
@@ -307,7 +310,11 @@ class Store(Protocol):
         """The WorkOS users that are this person, oldest first."""
 
     async def unlink(self, workos_id: str, audit: AuditEvent) -> Link | None:
-        """Forget a link; returns it. None: there was none, and nothing is audited."""
+        """Forget a link; returns it. None: there was none, and nothing is audited.
+
+        Nothing else forgets one, `remove_account` neither: without it the WorkOS user would be
+        nobody's, and the bar that the removal left would find nobody to bar.
+        """
 
     async def bar(self, sub: str, reason: str, now: int, audit: AuditEvent) -> bool:
         """Take nothing issued to this person elsewhere any more, and close their browser sessions.
@@ -315,7 +322,8 @@ class Store(Protocol):
         False: they were barred before (the first reason and time stand, nothing is audited).
         Lifted by `open_session` of that person, in the same transaction: whoever signs in anew was
         just vouched for. `end_grants_of`, `set_account_disabled` (to disable) and `remove_account`
-        bar too, each in its own transaction.
+        bar too, each in its own transaction. A bar is never swept: tokens that others issue end
+        when those others say, and whoever never comes back stays barred.
         """
 
     async def bar_of(self, sub: str) -> Bar | None:
@@ -332,7 +340,9 @@ class Store(Protocol):
     async def keep_session(self, sub: str, sealed: str, now: int) -> KeptSession | None:
         """Keep a person's session in place of an older one, which is returned.
 
-        Whoever held the older one to refresh it loses: their `replace_kept_session` is False.
+        Whoever held the older one to refresh it loses: their `replace_kept_session` is False. It
+        stays until its owner drops it, or the account goes: `end_grants_of` leaves it, because
+        what is ended here may still have to be ended at the directory, and that takes the session.
         """
 
     async def kept_session(self, sub: str) -> KeptSession | None:
@@ -345,7 +355,10 @@ class Store(Protocol):
         """
 
     async def replace_kept_session(self, sub: str, version: int, sealed: str, now: int) -> bool:
-        """Put the refreshed session in place of `version` and let go of it. False: it changed."""
+        """Put the refreshed session in place of `version` and let go of it. False: it changed.
+
+        A version is never used again, also when the session was dropped and another is kept.
+        """
 
     async def drop_kept_session(self, sub: str, version: int) -> bool:
         """Forget exactly this version. False: it changed, or was dropped before."""
@@ -398,7 +411,7 @@ class Store(Protocol):
         """
 
     async def remove_account(self, sub: str, now: int, audit: AuditEvent) -> bool:
-        """Remove an account, its consents and sessions, and end its grants."""
+        """Remove an account, its consents and sessions (the kept one too), and end its grants."""
 
     # --- audit ------------------------------------------------------------------------------
 

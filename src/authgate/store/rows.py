@@ -15,11 +15,14 @@ from authgate.protocol.records import (
     Account,
     AuditEvent,
     AuthorizationRequest,
+    Bar,
     Client,
     Code,
     Consent,
     Grant,
     HandOver,
+    KeptSession,
+    Link,
     PendingFactor,
     Person,
     RefreshToken,
@@ -108,6 +111,7 @@ def request_row(q: AuthorizationRequest) -> Row:
         q.expires_at,
         q.answered_at,
         *_factor_row(q.factor),
+        q.external,
     )
 
 
@@ -147,6 +151,7 @@ def request(r: Row) -> AuthorizationRequest:
         expires_at=r[12],
         answered_at=r[13],
         factor=None if r[16] is None else PendingFactor(r[14], r[15], r[16], r[17], r[18]),
+        external=r[19],
     )
 
 
@@ -300,6 +305,30 @@ def session_row(s: Session) -> Row:
 
 def session(r: Row) -> Session:
     return Session(r[0], person(r[1:6]), r[6], r[7])
+
+
+def link_row(k: Link) -> Row:
+    return k.workos_id, k.sub, k.how, k.linked_at
+
+
+def link(r: Row) -> Link:
+    return Link(*r)
+
+
+def bar_row(b: Bar) -> Row:
+    return b.sub, b.reason, b.barred_at
+
+
+def bar(r: Row) -> Bar:
+    return Bar(*r)
+
+
+def kept_session_row(k: KeptSession) -> Row:
+    return k.sub, k.sealed, k.version, k.kept_at, k.held_until
+
+
+def kept_session(r: Row) -> KeptSession:
+    return KeptSession(*r)
 
 
 def signing_key_row(k: SigningKey) -> Row:

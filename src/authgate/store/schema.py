@@ -90,8 +90,8 @@ authorization_requests = Table(
     "authorization_requests",
     metadata,
     _text("request_digest", "SHA-256 of the handle in page URLs or of the challenge", key=True),
-    _text("kind", "browser or tool: which face asked"),
-    _text("client_id", "the client that asked"),
+    _text("kind", "browser, tool, or login: another authorization server asked"),
+    _text("client_id", "the client that asked; an empty text if none did (login)"),
     _text("redirect_uri", "where the answer goes, exactly as asked"),
     _text("state", "the client's state, echoed byte for byte", optional=True),
     _text("code_challenge", "PKCE challenge (S256)"),
@@ -108,6 +108,7 @@ authorization_requests = Table(
     _text("factor_sealed", "the sign-in between its two factors, encrypted", optional=True),
     _number("factor_expires_at", "when the password is due again", optional=True),
     _number("factor_failures", "wrong codes so far", optional=True),
+    _text("external", "the asking server's own name for a login, encrypted", optional=True),
     # sweep_requests, and the requests still open in sweep_clients
     Index("authorization_requests_by_end", "expires_at"),
     # sweep_factors; partial, so that a request without a second factor pays nothing for it
@@ -231,6 +232,50 @@ sessions = Table(
     Index("sessions_by_sub", "sub"),  # delete_sessions_of
     Index("sessions_by_end", "expires_at"),  # sweep_sessions
     comment="browser sessions after a sign-in",
+    **_ROWID,
+)
+
+links = Table(
+    "links",
+    metadata,
+    _text("workos_id", "the WorkOS user", key=True),
+    _text("sub", "the person that user is; several users may be one person"),
+    _text("how", "by which rule they were matched: completed, identity or email"),
+    _number("linked_at", "when"),
+    Index("links_by_sub", "sub", "linked_at"),  # links_to
+    comment="which person a WorkOS user is",
+    **_ROWID,
+)
+
+bars = Table(
+    "bars",
+    metadata,
+    _text("sub", "the person from whom nothing issued elsewhere is taken", key=True),
+    _text("reason", "why"),
+    _number("barred_at", "since when"),
+    comment="people who have to sign in anew before tokens that we did not issue are taken again",
+    **_ROWID,
+)
+
+seen_events = Table(
+    "seen_events",
+    metadata,
+    _text("event_id", "the teller's identifier of the event", key=True),
+    _number("seen_at", "when it was told first"),
+    Index("seen_events_by_time", "seen_at"),  # sweep_events
+    comment="events that other services told, kept to know a repetition",
+    **_ROWID,
+)
+
+kept_sessions = Table(
+    "kept_sessions",
+    metadata,
+    _text("sub", "the person whose session it is", key=True),
+    _text("sealed", "the session at their directory, encrypted"),
+    _number("version", "names one state of the row, never another"),
+    _number("kept_at", "when it was kept or refreshed"),
+    _number("held_until", "until when one holder alone may refresh it; 0: nobody"),
+    comment="sessions of people at their directory, to ask there whether they are still good",
     **_ROWID,
 )
 

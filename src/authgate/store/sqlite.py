@@ -1,16 +1,13 @@
 """The store on SQLite: the whole contract, for one machine and any number of worker processes.
 
-Reads run where they are asked (`sqlite_reader`), writes go to one thread (`sqlite_writer`), which
-runs the steps of `sqlite_steps` and `sqlite_upkeep`. SQLAlchemy is nowhere on this path. Never
-here: SQL text (`sqlite_sql`), the mapping of rows (`rows`), a rule of OAuth.
+`sqlite_engine` opens the file and runs the steps of `sqlite_steps` and `sqlite_upkeep`; the methods
+about people whom another service knows too are in `sqlite_elsewhere`. SQLAlchemy is nowhere on this
+path. Never here: SQL text (`sqlite_sql`), the mapping of rows (`rows`), a rule of OAuth.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 from authgate.protocol.records import (
     Account,
@@ -33,42 +30,14 @@ from authgate.protocol.records import (
 )
 from authgate.store import rows, sqlite_social, sqlite_steps, sqlite_upkeep
 from authgate.store import sqlite_sql as sql
-from authgate.store.contract import StoreUnavailable, Swept
-from authgate.store.sqlite_file import connect, prepare
-from authgate.store.sqlite_reader import Reader
-from authgate.store.sqlite_writer import Writer, WriterPolicy
-
-T = TypeVar("T")
+from authgate.store.contract import Swept
+from authgate.store.sqlite_elsewhere import PeopleElsewhere
 
 
-class SqliteStore:
+class SqliteStore(PeopleElsewhere):
     """See `contract.Store` for what each method promises."""
 
-    def __init__(self, path: str | Path, policy: WriterPolicy | None = None) -> None:
-        self._path = Path(path)
-        self._policy = policy or WriterPolicy()
-        self._writer: Writer | None = None
-        self._reader = Reader(self._path)
-        self._file_in_doubt = False
-
     # --- life -------------------------------------------------------------------------------
-
-    async def open(self) -> None:
-        if self._writer is not None:
-            return
-        await asyncio.to_thread(prepare, self._path, self._policy.busy_timeout)
-        self._reader.open()
-        self._writer = Writer(
-            lambda: connect(self._path, self._policy.busy_timeout),
-            self._policy,
-            self._doubt_file,
-        )
-
-    async def close(self) -> None:
-        if self._writer is not None:
-            await self._writer.close()
-            self._writer = None
-        self._reader.close()
 
     async def ping(self) -> None:
         self._reader.one(sql.REVISION)
@@ -81,20 +50,8 @@ class SqliteStore:
         tokens, grants = await self._write(sqlite_upkeep.sweep_grants, now, access_ttl, batch)
         clients = await self._write(sqlite_upkeep.sweep_clients, now, batch)
         transactions = await self._write(sqlite_upkeep.sweep_transactions, now, batch)
-        return Swept(requests, codes, tokens, grants, sessions, clients, transactions)
-
-    def _write(self, step: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
-        if self._writer is None:
-            raise StoreUnavailable("the store is not open")
-        if self._file_in_doubt:
-            # SQLite shares what it knows of a file (that it is read-only, say) among a process's
-            # connections: the writer learns anew only if no reader still holds the old knowledge.
-            self._file_in_doubt = False
-            self._reader.let_go()
-        return self._writer.submit(step, *arguments)
-
-    def _doubt_file(self) -> None:
-        self._file_in_doubt = True
+        events = await self._write(sqlite_upkeep.sweep_events, now, batch)
+        return Swept(requests, codes, tokens, grants, sessions, clients, transactions, events)
 
     # --- clients ----------------------------------------------------------------------------
 
@@ -289,6 +246,9 @@ class SqliteStore:
 
     async def close_session(self, session_digest: str, audit: AuditEvent) -> bool:
         return await self._write(sqlite_upkeep.close_session, session_digest, audit)
+
+    async def close_sessions_of(self, sub: str, audit: AuditEvent) -> int:
+        return await self._write(sqlite_upkeep.close_sessions_of, sub, audit)
 
     # --- signing keys -----------------------------------------------------------------------
 

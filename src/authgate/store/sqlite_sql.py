@@ -26,8 +26,8 @@ REQUEST = (
     "authorization_requests.expires_at, authorization_requests.answered_at, "
     "authorization_requests.factor_kind, authorization_requests.factor_hint, "
     "authorization_requests.factor_sealed, authorization_requests.factor_expires_at, "
-    "authorization_requests.factor_failures FROM authorization_requests WHERE "
-    "authorization_requests.request_digest = ?"
+    "authorization_requests.factor_failures, authorization_requests.external FROM "
+    "authorization_requests WHERE authorization_requests.request_digest = ?"
 )
 
 # code_digest
@@ -154,12 +154,13 @@ INSERT_CLIENT = (
 
 # request_digest, kind, client_id, redirect_uri, state, code_challenge, scopes, resource, prompt,
 # cross_site, browser_digest, created_at, expires_at, answered_at, factor_kind, factor_hint,
-# factor_sealed, factor_expires_at, factor_failures
+# factor_sealed, factor_expires_at, factor_failures, external
 INSERT_REQUEST = (
     "INSERT INTO authorization_requests (request_digest, kind, client_id, redirect_uri, state, "
     "code_challenge, scopes, resource, prompt, cross_site, browser_digest, created_at, "
     "expires_at, answered_at, factor_kind, factor_hint, factor_sealed, factor_expires_at, "
-    "factor_failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "factor_failures, external) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+    "?)"
 )
 
 # code_digest, grant_id, client_id, redirect_uri, code_challenge, scopes, resource, sub, directory,
@@ -253,6 +254,61 @@ TRANSACTION = (
 
 # sub
 DELETE_TRANSACTIONS_OF = "DELETE FROM social_transactions WHERE social_transactions.sub = ?"
+
+# workos_id
+LINK_OF = (
+    "SELECT links.workos_id, links.sub, links.how, links.linked_at FROM links WHERE "
+    "links.workos_id = ?"
+)
+
+# sub
+LINKS_TO = (
+    "SELECT links.workos_id, links.sub, links.how, links.linked_at FROM links WHERE links.sub = ? "
+    "ORDER BY links.linked_at, links.workos_id"
+)
+
+# workos_id
+DELETE_LINK = "DELETE FROM links WHERE links.workos_id = ? RETURNING workos_id, sub, how, linked_at"
+
+# sub
+BAR_OF = "SELECT bars.sub, bars.reason, bars.barred_at FROM bars WHERE bars.sub = ?"
+
+# sub
+LIFT_BAR = "DELETE FROM bars WHERE bars.sub = ?"
+
+# sub
+KEPT_SESSION = (
+    "SELECT kept_sessions.sub, kept_sessions.sealed, kept_sessions.version, "
+    "kept_sessions.kept_at, kept_sessions.held_until FROM kept_sessions WHERE kept_sessions.sub = "
+    "?"
+)
+
+# sub
+DELETE_KEPT_SESSION = (
+    "DELETE FROM kept_sessions WHERE kept_sessions.sub = ? RETURNING sub, sealed, version, "
+    "kept_at, held_until"
+)
+
+# sub, sealed, version, kept_at, held_until
+INSERT_KEPT_SESSION = (
+    "INSERT INTO kept_sessions (sub, sealed, version, kept_at, held_until) VALUES (?, ?, ?, ?, ?)"
+)
+
+# workos_id, sub, how, linked_at
+INSERT_LINK = (
+    "INSERT INTO links (workos_id, sub, how, linked_at) VALUES (?, ?, ?, ?) ON CONFLICT "
+    "(workos_id) DO NOTHING"
+)
+
+# sub, reason, barred_at
+INSERT_BAR = (
+    "INSERT INTO bars (sub, reason, barred_at) VALUES (?, ?, ?) ON CONFLICT (sub) DO NOTHING"
+)
+
+# event_id, seen_at
+INSERT_EVENT = (
+    "INSERT INTO seen_events (event_id, seen_at) VALUES (?, ?) ON CONFLICT (event_id) DO NOTHING"
+)
 
 # after, limit
 CLIENTS = (
@@ -476,6 +532,23 @@ TAKE_HAND_OVER = (
     "display, methods, assurance, factor_kind, factor_hint, factor_sealed, factor_expires_at"
 )
 
+# until, sub, version, now
+HOLD_KEPT_SESSION = (
+    "UPDATE kept_sessions SET held_until=:until WHERE kept_sessions.sub = :sub AND "
+    "kept_sessions.version = :version AND kept_sessions.held_until <= :now"
+)
+
+# sealed, now, sub, version
+REPLACE_KEPT_SESSION = (
+    "UPDATE kept_sessions SET sealed=:sealed, version=(kept_sessions.version + 1), kept_at=:now, "
+    "held_until=0 WHERE kept_sessions.sub = :sub AND kept_sessions.version = :version"
+)
+
+# sub, version
+DROP_KEPT_SESSION = (
+    "DELETE FROM kept_sessions WHERE kept_sessions.sub = :sub AND kept_sessions.version = :version"
+)
+
 # until, batch
 SWEEP_REQUESTS = (
     "DELETE FROM authorization_requests WHERE authorization_requests.request_digest IN (SELECT "
@@ -502,6 +575,12 @@ SWEEP_TRANSACTIONS = (
 SWEEP_SESSIONS = (
     "DELETE FROM sessions WHERE sessions.session_digest IN (SELECT sessions.session_digest FROM "
     "sessions WHERE sessions.expires_at <= :until LIMIT :batch OFFSET 0)"
+)
+
+# until, batch
+SWEEP_EVENTS = (
+    "DELETE FROM seen_events WHERE seen_events.event_id IN (SELECT seen_events.event_id FROM "
+    "seen_events WHERE seen_events.seen_at <= :until LIMIT :batch OFFSET 0)"
 )
 
 # until, batch
@@ -576,12 +655,15 @@ TEXT NOT NULL, redirect_uri TEXT NOT NULL, state TEXT, code_challenge TEXT NOT N
 NULL, resource TEXT NOT NULL, prompt TEXT NOT NULL, cross_site INTEGER NOT NULL, browser_digest
 TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, answered_at INTEGER, factor_kind
 TEXT, factor_hint TEXT, factor_sealed TEXT, factor_expires_at INTEGER, factor_failures INTEGER,
-PRIMARY KEY (request_digest) ) STRICT
+external TEXT, PRIMARY KEY (request_digest) ) STRICT
 
 CREATE INDEX authorization_requests_by_end ON authorization_requests (expires_at)
 
 CREATE INDEX authorization_requests_by_factor_end ON authorization_requests (factor_expires_at)
 WHERE factor_expires_at IS NOT NULL
+
+CREATE TABLE bars ( sub TEXT NOT NULL, reason TEXT NOT NULL, barred_at INTEGER NOT NULL, PRIMARY KEY
+(sub) ) STRICT
 
 CREATE TABLE clients ( client_id TEXT NOT NULL, redirect_uris TEXT NOT NULL, auth_method TEXT NOT
 NULL, grant_types TEXT NOT NULL, response_types TEXT NOT NULL, scopes TEXT NOT NULL,
@@ -618,11 +700,24 @@ CREATE INDEX grants_by_end ON grants (revoked_at, expires_at)
 
 CREATE INDEX grants_by_sub ON grants (sub, created_at)
 
+CREATE TABLE kept_sessions ( sub TEXT NOT NULL, sealed TEXT NOT NULL, version INTEGER NOT NULL,
+kept_at INTEGER NOT NULL, held_until INTEGER NOT NULL, PRIMARY KEY (sub) ) STRICT
+
+CREATE TABLE links ( workos_id TEXT NOT NULL, sub TEXT NOT NULL, how TEXT NOT NULL, linked_at
+INTEGER NOT NULL, PRIMARY KEY (workos_id) ) STRICT
+
+CREATE INDEX links_by_sub ON links (sub, linked_at)
+
 CREATE TABLE refresh_tokens ( token_digest TEXT NOT NULL, grant_id TEXT NOT NULL, issued_at INTEGER
 NOT NULL, expires_at INTEGER NOT NULL, superseded_at INTEGER, successor_digest TEXT, PRIMARY KEY
 (token_digest) ) STRICT
 
 CREATE INDEX refresh_tokens_by_grant ON refresh_tokens (grant_id)
+
+CREATE TABLE seen_events ( event_id TEXT NOT NULL, seen_at INTEGER NOT NULL, PRIMARY KEY (event_id)
+) STRICT
+
+CREATE INDEX seen_events_by_time ON seen_events (seen_at)
 
 CREATE TABLE sessions ( session_digest TEXT NOT NULL, sub TEXT NOT NULL, directory TEXT NOT NULL,
 display TEXT NOT NULL, methods TEXT NOT NULL, assurance INTEGER NOT NULL, created_at INTEGER NOT

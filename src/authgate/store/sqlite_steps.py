@@ -14,6 +14,7 @@ from authgate.protocol.records import (
     Approval,
     AuditEvent,
     AuthorizationRequest,
+    Bar,
     Client,
     Code,
     Consent,
@@ -232,10 +233,14 @@ def end_grants_of(db: Cursor, sub: str, reason: str, now: int, audit: AuditEvent
 
 
 def send_away(db: Cursor, sub: str, reason: str, now: int) -> int:
-    """End what lets a person in: live grants, unspent codes, sessions. Returns how many grants."""
+    """End what lets a person in: live grants, unspent codes, sessions, what others issued to them.
+
+    Returns how many grants.
+    """
     given = {"sub": sub, "reason": reason, "now": now}
     ended = db.execute(sql.END_GRANTS_OF_SUB, given).rowcount
     db.execute(sql.EXPIRE_CODES_OF_SUB, given)
     db.execute(sql.DELETE_SESSIONS_OF, (sub,))
     db.execute(sql.DELETE_TRANSACTIONS_OF, (sub,))
+    db.execute(sql.INSERT_BAR, rows.bar_row(Bar(sub, reason, now)))
     return ended

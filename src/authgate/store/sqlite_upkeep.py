@@ -22,6 +22,7 @@ _DAY = 24 * _HOUR
 
 def open_session(db: Cursor, session: Session, audit: AuditEvent) -> None:
     db.execute(sql.INSERT_SESSION, rows.session_row(session))
+    db.execute(sql.LIFT_BAR, (session.person.sub,))
     record(db, audit)
 
 
@@ -30,6 +31,13 @@ def close_session(db: Cursor, session_digest: str, audit: AuditEvent) -> bool:
         return False
     record(db, audit)
     return True
+
+
+def close_sessions_of(db: Cursor, sub: str, audit: AuditEvent) -> int:
+    closed = db.execute(sql.DELETE_SESSIONS_OF, (sub,)).rowcount
+    if closed:
+        record(db, audit)
+    return closed
 
 
 # --- signing keys -----------------------------------------------------------------------------
@@ -90,6 +98,7 @@ def remove_account(db: Cursor, sub: str, now: int, audit: AuditEvent) -> bool:
         return False
     send_away(db, sub, "account_removed", now)
     db.execute(sql.DELETE_CONSENTS_OF_SUB, (sub,))
+    db.execute(sql.DELETE_KEPT_SESSION, (sub,))
     record(db, audit)
     return True
 
@@ -111,6 +120,10 @@ def sweep_transactions(db: Cursor, now: int, batch: int) -> int:
 
 def sweep_sessions(db: Cursor, now: int, batch: int) -> int:
     return db.execute(sql.SWEEP_SESSIONS, {"until": now - _HOUR, "batch": batch}).rowcount
+
+
+def sweep_events(db: Cursor, now: int, batch: int) -> int:
+    return db.execute(sql.SWEEP_EVENTS, {"until": now - 7 * _DAY, "batch": batch}).rowcount
 
 
 def sweep_codes(db: Cursor, now: int, batch: int) -> int:

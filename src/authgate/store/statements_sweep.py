@@ -30,6 +30,7 @@ from authgate.store.schema import (
     codes,
     grants,
     refresh_tokens,
+    seen_events,
     sessions,
     social_transactions,
 )
@@ -82,6 +83,7 @@ _SWEEP: dict[str, ClauseElement] = {
         social_transactions.c.transaction_digest, social_transactions.c.expires_at <= _P("until")
     ),
     "sweep_sessions": _sweep(sessions.c.session_digest, sessions.c.expires_at <= _P("until")),
+    "sweep_events": _sweep(seen_events.c.event_id, seen_events.c.seen_at <= _P("until")),
     "sweep_unspent_codes": _sweep(
         codes.c.code_digest, codes.c.redeemed_at.is_(None), codes.c.expires_at <= _P("until")
     ),
