@@ -15,11 +15,13 @@ from rich.console import Console
 
 from authgate.cli.demo_server import DemoFailed
 from authgate.cli.demo_trail import STEPS, Trail, shorten
-from authgate.cli.demo_visitor import Visitor, VisitorLost
+from authgate.cli.demo_visitor import Move, Visitor, VisitorLost
 from tests.cli.conftest import Done, Operator
 from tests.cli.serving import CALLBACK, HandClient, running
 from tests.cli.test_people import Terminal
 from tests.standins.running import running as project
+from tests.standins.supabase import SupabaseStandin
+from tests.standins.supabase_state import Options, ProviderPerson
 
 
 @pytest.fixture
@@ -181,3 +183,113 @@ def test_a_wrong_password_at_supabase_ends_it_in_a_sentence(bare: Operator) -> N
     assert "not the password" not in done.out + done.err
     assert "Traceback" not in done.err
     assert_nothing_is_left(bare, done.out)
+
+
+# --- with GitHub through Supabase -----------------------------------------------------------------
+
+
+def with_github(operator: Operator, supabase: SupabaseStandin, *more: str) -> Done:
+    """The demo for Gil by GitHub, with this project in the settings."""
+    keys = f"SUPABASE_PUBLISHABLE_KEY={supabase.gate.publishable}\n"
+    (operator.folder / ".env").write_text(f"SUPABASE_URL={supabase.url}\n{keys}" + "\n".join(more))
+    operator.env.pop("AUTHGATE_NONSENSE", None)
+    return operator.spawn("authgate", "demo", "--as", "Gil@example.com", "--with", "github")
+
+
+def with_gil(supabase: SupabaseStandin) -> SupabaseStandin:
+    supabase.state.provider_people["github"].append(ProviderPerson("1001", "gil@example.com"))
+    return supabase
+
+
+def test_github_is_a_link_away_and_back_through_our_callback(bare: Operator) -> None:
+    with project() as supabase:
+        done = with_github(bare, with_gil(supabase))
+        signed_up = supabase.state.user_by_email("gil@example.com")
+        asked = supabase.calls("/token?grant_type=pkce"), supabase.calls("grant_type=password")
+    assert done.code == 0, done.out + done.err
+    assert signed_up is not None
+    assert asked == (1, 0)
+    sign_in = done.out.split("The person signs in")[1].split("The person allows")[0]
+    sites = re.sub(r":[0-9]+”", "”", re.sub(r"http://[a-z0-9.]+:[0-9]+", "SITE", sign_in))
+    assert re.findall(r"[→←] .+", re.sub(r"  [0-9.]+ ms\n", "\n", sites)) == [
+        "→ GET /oauth/start/github",
+        "← 303 on to SITE/auth/v1/authorize",
+        "→ GET SITE/auth/v1/authorize",
+        "← 302 page “Sign in to GitHub (stand-in)”",
+        "→ GET SITE/auth/v1/callback",
+        "← 302 on to SITE/oauth/callback",
+        "→ GET /oauth/callback",
+        "← 303 page “Allow access? – localhost”",
+    ]
+    assert "whoami: gil@example.com, client client_" in done.out
+    assert f"sub is {signed_up.id}" in done.out
+    assert_nothing_is_left(bare, done.out)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("not offered", "offers no “Continue with GitHub”"),
+        ("unknown there", "“Sign in to GitHub (stand-in)” (200) at http://127.0.0.1:"),
+        ("the real one", "the way by GitHub leads to https://github.example, where only a person"),
+        ("provider down", "/auth/v1/authorize answered 503."),
+        ("no account", "The person signs in: the answer was 403 and must be 303."),
+    ],
+)
+def test_what_keeps_somebody_of_github_out_is_a_sentence(
+    bare: Operator, trouble: str, said: str
+) -> None:
+    options = Options(disable_signup=True) if trouble == "no account" else Options()
+    if trouble == "not offered":
+        options = Options(providers=("google",))
+    with project(options) as supabase:
+        if trouble != "unknown there":
+            with_gil(supabase)
+        if trouble == "the real one":
+            away = {"Location": "https://github.example/login/oauth/authorize?state=x"}
+            supabase.fault("/authorize", status=302, headers=away)
+        if trouble == "provider down":
+            supabase.fault("/authorize", status=503)
+        done = with_github(bare, supabase)
+    assert done.code == 1, done.out
+    assert said in done.err.split("authgate demo failed: ")[1]
+    assert "Traceback" not in done.err
+    assert "VisitorLost" not in done.err
+    assert_nothing_is_left(bare, done.out)
+
+
+def test_a_provider_of_another_owner_is_refused_before_anything_starts(bare: Operator) -> None:
+    with project() as supabase:
+        done = with_github(bare, with_gil(supabase), "AUTHGATE_SOCIAL=none")
+    assert (done.code, done.out) == (2, "")
+    assert "the owner of GitHub is none" in done.err
+    assert "AUTHGATE_SOCIAL=supabase" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--with", "github"),
+        ("--with", "github", "--as", "gil@example.com", "--password-stdin"),
+        ("--with", "gitlab", "--as", "gil@example.com"),
+    ],
+    ids=" ".join,
+)
+def test_with_is_for_a_person_and_instead_of_a_password(
+    operator: Operator, words: tuple[str, ...]
+) -> None:
+    done = operator.run("demo", *words)
+    assert (done.code, done.out) == (2, "")
+    assert "--with" in done.err
+
+
+def test_what_another_site_answers_is_judged_by_whether_it_goes_on() -> None:
+    trail = Trail(Console(quiet=True))
+    for key, status in ((step.key, step.status) for step in STEPS):
+        trail.note(key, "GET /", status, "", 0.001)
+        if key == "sign-in":
+            trail.moved(Move("GET", "https://project.example/cb", 302, 0.001, "page", "Who?"))
+    trail.must_be_complete()
+    trail.moved(Move("GET", "https://project.example/cb", 500, 0.001, "page", "Sorry"))
+    with pytest.raises(DemoFailed, match=r"https://project\.example/cb answered 500"):
+        trail.must_be_complete()

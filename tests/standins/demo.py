@@ -12,22 +12,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.standins.running import running
 from tests.standins.supabase import SupabaseStandin
-from tests.standins.supabase_state import Options
+from tests.standins.supabase_social import Social
+from tests.standins.supabase_state import Options, ProviderPerson
 
 PASSWORD = "correct horse battery staple"
 
 
 @dataclass(frozen=True)
 class Walk:
-    """One person's walk: what is said above it, and what they type."""
+    """One person's walk: what is said above it, what they type, and how the command is told."""
 
     title: str
     email: str
-    types: str
+    types: str = field(default="", repr=False)
+    how: tuple[str, ...] = ("--password-stdin",)
 
 
 def with_password(standin: SupabaseStandin) -> Walk:
@@ -42,8 +44,20 @@ def with_authenticator(standin: SupabaseStandin) -> Walk:
     return Walk(title, tess.email, f"{PASSWORD}\n{code}\n")
 
 
-# Whoever comes in with GitHub joins here, once that way is open. Ana is last: she stays.
-PEOPLE: tuple[Callable[[SupabaseStandin], Walk], ...] = (with_authenticator, with_password)
+def with_github(standin: SupabaseStandin) -> Walk:
+    gil = ProviderPerson("1001", "gil@example.com")
+    standin.state.provider_people["github"].append(gil)
+    Social(standin.state).join("github", gil)
+    title = "Gil, who signed up at Supabase with GitHub and has no password"
+    return Walk(title, gil.email, how=("--with", "github"))
+
+
+# Ana is last: she stays.
+PEOPLE: tuple[Callable[[SupabaseStandin], Walk], ...] = (
+    with_authenticator,
+    with_github,
+    with_password,
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -60,9 +74,9 @@ def main(arguments: list[str]) -> int:
         for number, person in enumerate(PEOPLE, 1):
             walk = person(standin)
             print(f"\n=== {walk.title} ===", flush=True)
-            command = [sys.executable, "-m", "authgate", "demo", "--as", walk.email]
+            command = [sys.executable, "-m", "authgate", "demo", "--as", walk.email, *walk.how]
             # Empty, so that no .env of the working folder comes in between.
-            command += ["--password-stdin", "--env-file", os.devnull, *arguments]
+            command += ["--env-file", os.devnull, *arguments]
             last = number == len(PEOPLE)
             done = subprocess.run(
                 command if last else [*command, "--once"],

@@ -19,7 +19,9 @@ def test_everybody_comes_through() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("Done: 13 steps, each as it must be") == len(PEOPLE)
     assert "page “Enter your code" in done.stdout
-    for email in ("ana@example.com", "tess@example.com"):
+    assert "page “Sign in to GitHub (stand-in)”" in done.stdout
+    assert done.stdout.count("→ POST /oauth/sign-in") == len(PEOPLE) - 1  # GitHub takes no password
+    for email in ("ana@example.com", "gil@example.com", "tess@example.com"):
         assert f"whoami: {email}" in done.stdout
     for secret in (PASSWORD, "sb_secret_", "sb_publishable_"):
         assert secret not in done.stdout + done.stderr

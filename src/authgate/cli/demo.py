@@ -9,18 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from authgate.cli.common import REFUSED
+from authgate.cli.common import REFUSED, USAGE, fail
 from authgate.cli.options import EnvFile, PasswordStdin
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from authgate.cli.demo_guest import Guest
     from authgate.cli.demo_server import DemoServer
     from authgate.cli.demo_trail import Trail
+
+# Spelled out, because the options are read before anything heavier is imported.
+ByProvider = Literal["github", "google"]
 
 
 def demo(
@@ -33,6 +38,14 @@ def demo(
     person: Annotated[
         str | None,
         typer.Option("--as", metavar="EMAIL", help="Sign in as this person of your Supabase."),
+    ] = None,
+    provider: Annotated[
+        ByProvider | None,
+        typer.Option(
+            "--with",
+            help="With --as: sign in by this provider instead of a password. It takes a project "
+            "whose provider a script may visit; the real ones want a person's browser.",
+        ),
     ] = None,
     password_stdin: PasswordStdin = False,
     env_file: EnvFile = None,
@@ -47,13 +60,13 @@ def demo(
       authgate demo
       authgate demo --once
       authgate demo --as ada@example.com
+      authgate demo --as ada@example.com --with github
     """
     from rich.console import Console
 
-    from authgate.cli.demo_guest import invite
     from authgate.cli.demo_server import DemoFailed, DemoServer, stop_on_signals
 
-    guest = invite(person, env_file, from_stdin=password_stdin) if person else None
+    guest = _guest(person, provider, env_file, from_stdin=password_stdin)
     stop_on_signals()
     console = Console(highlight=False)
     stays = sys.stdout.isatty() and not once
@@ -71,6 +84,24 @@ def demo(
         raise typer.Exit(REFUSED) from None
     except KeyboardInterrupt:
         typer.echo("\nThe demo has ended; nothing is left of it.", err=True)
+
+
+def _guest(
+    email: str | None, provider: ByProvider | None, env_file: Path | None, *, from_stdin: bool
+) -> Guest | None:
+    """Who walks, if it is somebody of a project."""
+    if provider is not None and (email is None or from_stdin):
+        fail(
+            "--with goes with --as EMAIL, and without --password-stdin: no password is typed.",
+            USAGE,
+        )
+    if email is None:
+        return None
+    from authgate.cli.demo_guest import invite, invite_by
+
+    if provider is not None:
+        return invite_by(provider, email, env_file)
+    return invite(email, env_file, from_stdin=from_stdin)
 
 
 def _show(console: Console, server: DemoServer) -> None:
@@ -110,19 +141,24 @@ def _walk(server: DemoServer, trail: Trail) -> None:
 
 
 def _innermost(error: BaseException) -> str:
+    from authgate.cli.demo_visitor import VisitorLost
+
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, VisitorLost):
+        return str(error)
     return f"{type(error).__name__}: {error}"
 
 
 def _stay(console: Console, server: DemoServer) -> None:
     from authgate.cli.demo_server import DemoFailed
 
-    facts = (
-        ("MCP URL for your client", server.mcp_url),
-        ("sign in as", server.email),
-        ("password", server.password if server.guest is None else "(as at Supabase)"),
-    )
+    proof = ("password", "(as at Supabase)")
+    if server.guest is None:
+        proof = ("password", server.password)
+    elif server.guest.provider is not None:
+        proof = ("with", server.guest.provider.label)
+    facts = (("MCP URL for your client", server.mcp_url), ("sign in as", server.email), proof)
     console.print("\nStill running. Try it with your own MCP client; Ctrl-C ends it.", style="bold")
     for name, value in facts:
         console.print(f"    {name:<24} {value}", markup=False, soft_wrap=True)

@@ -11,18 +11,35 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from authgate.cli.common import USAGE, fail, load_settings
+from authgate.cli.demo_visitor import Provider
+from authgate.steps.social import PROVIDERS
+
+if TYPE_CHECKING:
+    from authgate.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Somebody of the project, with the settings that a server needs to ask for them there."""
+    """Somebody of the project, with the settings that a server needs to ask for them there.
+
+    Who comes in by a provider has no password here.
+    """
 
     email: str
     password: str = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     from_stdin: bool = False
+    provider: Provider | None = None
+
+    @property
+    def known(self) -> str:
+        """Where this person is known, and how they prove who they are."""
+        way = f", by {self.provider.label}" if self.provider else ""
+        return f"of {self.environment['SUPABASE_URL']}{way}"
 
     def code(self) -> str:
         """The second factor's code, at the moment it is asked for."""
@@ -33,8 +50,8 @@ class Guest:
 
 def invite(email: str, env_file: Path | None, *, from_stdin: bool) -> Guest:
     """The guest with this address; the password from the terminal or the first line of stdin."""
-    email = email.strip().lower()  # as Supabase keeps and shows it
-    environment = _project(env_file)
+    email = _spelled(email)
+    environment = _project(_settings(env_file))
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
@@ -44,15 +61,42 @@ def invite(email: str, env_file: Path | None, *, from_stdin: bool) -> Guest:
     return Guest(email, password, environment, from_stdin)
 
 
-def _project(env_file: Path | None) -> dict[str, str]:
+def invite_by(name: str, email: str, env_file: Path | None) -> Guest:
+    """The guest with this address, who signs in at the provider `name`."""
+    settings = _settings(env_file)
+    label = PROVIDERS[name]
+    if settings.social_in != "supabase":
+        fail(
+            f"--with: with these settings the owner of {label} is {settings.social_in}, and the "
+            f"demo goes by Supabase: set AUTHGATE_SOCIAL=supabase, or leave --with out.",
+            USAGE,
+        )
+    parts = urlsplit(settings.supabase_auth)
+    provider = Provider(label, frozenset({f"{parts.scheme}://{parts.netloc}"}))
+    return Guest(_spelled(email), "", _project(settings), provider=provider)
+
+
+def _spelled(email: str) -> str:
+    return email.strip().lower()  # as Supabase keeps and shows it
+
+
+def _settings(env_file: Path | None) -> Settings:
     settings = load_settings(env_file)
-    low, high = settings.supabase_low_key, settings.supabase_high_key
-    if settings.people_in != "supabase" or low is None:
+    if settings.people_in != "supabase" or settings.supabase_low_key is None:
         fail("--as needs a Supabase project: set SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY.", USAGE)
+    return settings
+
+
+def _project(settings: Settings) -> dict[str, str]:
+    """What the demo's own server is told of the settings."""
+    low, high = settings.supabase_low_key, settings.supabase_high_key
+    assert low is not None
+    careless = settings.supabase_social_with_autoconfirm
     return {
         "SUPABASE_URL": settings.supabase_url or "",
         "SUPABASE_PUBLISHABLE_KEY": low.get_secret_value(),
         "SUPABASE_SECRET_KEY": high.get_secret_value() if high else "",
         "AUTHGATE_SUPABASE_AUTH_URL": settings.supabase_auth_url or "",
+        "AUTHGATE_SUPABASE_SOCIAL_WITH_AUTOCONFIRM": str(careless).lower(),
         "AUTHGATE_ALLOW_HTTP": str(settings.allow_http).lower(),
     }

@@ -69,7 +69,7 @@ class DemoServer:
     def introduce(self) -> str:
         """See to it that the person can sign in; how that was done, in words."""
         if self.guest is not None:
-            return f"of {self.guest.environment['SUPABASE_URL']}"
+            return self.guest.known
         self._add_person()
         return "by: authgate people add"
 

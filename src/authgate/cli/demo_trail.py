@@ -52,6 +52,9 @@ STEPS = (
 _PAGES = {
     "/oauth/sign-in": "sign-in",
     "/oauth/factor": "sign-in",  # its second half, where a second factor is due
+    "/oauth/start/github": "sign-in",  # away, and back: all of it is the one step
+    "/oauth/start/google": "sign-in",
+    "/oauth/callback": "sign-in",
     "/oauth/consent": "consent",
 }
 _BY_KEY = {step.key: step for step in STEPS}
@@ -82,9 +85,15 @@ class Trail:
 
     def moved(self, move: Move) -> None:
         """What the person's browser did."""
-        key = _PAGES.get(move.path, "authorize")
-        came = _redirect(move.then) if "://" in move.then else f"page “{move.then}”"
-        self.note(key, f"{move.method} {move.path}", move.status, came, move.seconds)
+        asked, came = f"{move.method} {move.address}", _ended(move)
+        if not move.elsewhere:
+            key = _PAGES.get(move.address, "authorize")
+            self.note(key, asked, move.status, came, move.seconds)
+            return
+        right = move.status < 400  # how others do it is theirs, as long as it goes on
+        self._exchange(asked, move.status, came, move.seconds, right=right)
+        if not right and self.problem is None:
+            self.problem = f"{move.address} answered {move.status}."
 
     def _key_of(self, response: httpx2.Response) -> str:
         path, request = response.request.url.path, response.request
@@ -113,14 +122,17 @@ class Trail:
             self._print(Text(f"\n{len(self.seen):>2}  {step.title}", style="bold"))
         # The notification that ends the handshake of the earlier protocol is 202.
         right = status == step.status or (key.startswith("call") and status == 202)
+        self._exchange(asked, status, came, seconds, right=right)
+        if not right and self.problem is None:
+            self.problem = f"{step.title}: the answer was {status} and must be {step.status}."
+
+    def _exchange(self, asked: str, status: int, came: str, seconds: float, *, right: bool) -> None:
         line = Text("    ← ", style="dim")
         line.append(str(status), style="green" if right else "bold red")
         line.append(f" {came}".rstrip(), style="default")
         line.append(f"  {seconds * 1000:.1f} ms", style="dim")
         self._print(Text("    → ", style="dim").append(asked, style="default"))
         self._print(line)
-        if not right and self.problem is None:
-            self.problem = f"{step.title}: the answer was {status} and must be {step.status}."
 
     def say(self, text: str) -> None:
         """Print a remark below the last exchange."""
@@ -190,6 +202,16 @@ def _came(key: str, response: httpx2.Response) -> str:
                 f"{document['expires_in']} s, scope {document['scope']}), "
                 f"refresh_token {shorten(document.get('refresh_token', '(none)'))}"
             )
+
+
+def _ended(move: Move) -> str:
+    match move.ended:
+        case "page":
+            return f"page “{move.then}”"
+        case "on":
+            return f"on to {move.then}"
+        case "back":
+            return _redirect(move.then)
 
 
 def _redirect(url: str) -> str:

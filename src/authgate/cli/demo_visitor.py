@@ -1,19 +1,21 @@
 """A person with a browser, played by a script: opens the page, fills the form, presses the button.
 
-It knows no more than a person sees: forms as they stand in the HTML, cookies, redirects. There is
-no back door in the server for it. `authgate demo` sends it where a real client would send a
-browser; tests may do the same. Never here: what the OAuth client does with the answer.
+It knows no more than a person sees: forms and links as they stand in the HTML, cookies, redirects.
+There is no back door in the server for it. `authgate demo` sends it where a real client would send
+a browser; tests may do the same. Never here: what the OAuth client does with the answer.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
+
+from authgate.cli.demo_page import Form, Page, read
 
 MOST_PAGES = 6
 MOST_HOPS = 10
@@ -23,47 +25,37 @@ class VisitorLost(Exception):
     """The visitor came to a page where nothing is left to do; the text says which."""
 
 
-@dataclass(slots=True)
-class Form:
-    """A form as it stands in the page."""
-
-    action: str
-    method: str
-    fields: dict[str, str] = field(default_factory=dict)
-    types: dict[str, str] = field(default_factory=dict)
-    buttons: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def asks_password(self) -> bool:
-        return "password" in self.types.values()
-
-    @property
-    def asks_code(self) -> bool:
-        return self.types.get("code") == "text"
-
-    def button_with(self, value: str) -> tuple[str, str] | None:
-        return next((button for button in self.buttons if button[1] == value), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Where a navigation ended; `forms` is what a person can do there."""
-
-    url: str
-    status: int
-    title: str
-    forms: tuple[Form, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One navigation with its redirects, for whoever watches."""
+    """One navigation with its redirects on one site, for whoever watches.
+
+    `address` is a path on the site where the visitor began, and a URL elsewhere; never with the
+    query, which holds secrets. `then` is a page's title, the URL back to the client, or the URL of
+    the other site that it goes on to.
+    """
 
     method: str
-    path: str
+    address: str
     status: int
     seconds: float
+    ended: Literal["page", "back", "on"]
     then: str
+
+    @property
+    def elsewhere(self) -> bool:
+        return not self.address.startswith("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where the person signs in instead of typing a password to us.
+
+    `sites` are the origins that a script may visit on the way: the project's, which plays the
+    provider itself if it is a stand-in. The real GitHub's is not among them.
+    """
+
+    label: str
+    sites: frozenset[str]
 
 
 class Visitor:
@@ -75,10 +67,13 @@ class Visitor:
         password: str,
         watch: Callable[[Move], None] | None = None,
         code: Callable[[], str] | None = None,
+        provider: Provider | None = None,
     ) -> None:
         self.email = email
         self.password = password
         self._code = code
+        self._provider = provider
+        self._home = ""
         self._watch = watch or (lambda move: None)
         # trust_env: a proxy of this machine has nothing to do with a server on loopback.
         self._browser = httpx2.Client(follow_redirects=False, trust_env=False, timeout=15)
@@ -91,6 +86,7 @@ class Visitor:
 
     def follow(self, authorization_url: str) -> str:
         """Sign in and allow; the redirect back to the client, which is not followed."""
+        self._home = _site(authorization_url)
         query = parse_qs(urlsplit(authorization_url).query)
         back = query.get("redirect_uri", [""])[0]
         arrived = self._go("GET", authorization_url, None, back)
@@ -101,18 +97,37 @@ class Visitor:
         raise VisitorLost(f"more than {MOST_PAGES} pages and still no way back to {back}")
 
     def _act(self, page: Page, back: str) -> Page | str:
-        """What a person does here: allow if that can be done, else sign in, in one step or two."""
+        """What a person does here: allow if that can be done, else sign in, in one step or more."""
         for form in page.forms:
             button = form.button_with("approve")
             if button is not None:
                 return self._submit(page, form, dict([button]), back)
+        href = self._link(page)
+        if href is not None and page.status < 400:
+            return self._go("GET", urljoin(page.url, href), None, back)
         for form in page.forms:
-            if form.asks_password and page.status < 400:
+            if form.asks_password and self._provider is None and page.status < 400:
                 return self._submit(page, form, self._credentials(form), back)
         for form in page.forms:
             if form.asks_code and self._code is not None and page.status < 400:
                 return self._submit(page, form, {"code": self._code()}, back)
-        raise VisitorLost(f"“{page.title}” ({page.status}) at {page.url} offers no way on")
+        raise VisitorLost(
+            f"“{page.title}” ({page.status}) at {_bare(page.url)} {self._lacks(page)}"
+        )
+
+    def _link(self, page: Page) -> str | None:
+        """What to press on the way to the provider: its name with us, the own name with it."""
+        if self._provider is None:
+            return None
+        here = _site(page.url) == self._home
+        return page.link(f"Continue with {self._provider.label}" if here else self.email)
+
+    def _lacks(self, page: Page) -> str:
+        if self._provider is None:
+            return "offers no way on"
+        if _site(page.url) == self._home:
+            return f"offers no “Continue with {self._provider.label}”, and no other way on"
+        return f"does not know {self.email}"
 
     def _credentials(self, form: Form) -> dict[str, str]:
         filled = {}
@@ -128,69 +143,58 @@ class Visitor:
 
     def _go(self, method: str, url: str, data: dict[str, str] | None, back: str) -> Page | str:
         """One navigation: the page where its redirects end, or the URL that leads back."""
-        began, asked, first = time.perf_counter(), (method, urlsplit(url).path), 0
+        self._refuse_unless_open(url)
+        leg = _Leg(method, self._address(url))
         for _ in range(MOST_HOPS):
             answer = self._browser.request(method, url, data=data)
-            first = first or answer.status_code
+            leg.status = leg.status or answer.status_code
             where = answer.headers.get("location")
             if not answer.is_redirect or where is None:
-                page = _read(str(answer.url), answer.status_code, answer.text)
-                self._watch(Move(*asked, first, time.perf_counter() - began, page.title))
+                page = read(str(answer.url), answer.status_code, answer.text)
+                self._watch(leg.move("page", page.title))
                 return page
-            url = urljoin(url, where)
-            if back and url.partition("?")[0] == back.partition("?")[0]:
-                self._watch(Move(*asked, first, time.perf_counter() - began, url))
+            last, url = url, urljoin(url, where)
+            if back and _bare(url) == _bare(back):
+                self._watch(leg.move("back", url))
                 return url
+            if _site(url) != _site(last):
+                self._watch(leg.move("on", _bare(url)))
+                self._refuse_unless_open(url)
+                leg = _Leg("GET", self._address(url))
             method, data = "GET", None
-        raise VisitorLost(f"more than {MOST_HOPS} redirects, the last one to {url}")
+        raise VisitorLost(f"more than {MOST_HOPS} redirects, the last one to {_bare(url)}")
 
+    def _address(self, url: str) -> str:
+        return urlsplit(url).path if _site(url) == self._home else _bare(url)
 
-def _read(url: str, status: int, html: str) -> Page:
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return Page(url, status, " ".join(reader.title.split()), tuple(reader.forms))
-
-
-class _Reader(HTMLParser):
-    """Collects the title and the forms; fields outside of forms are nobody's."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.title = ""
-        self.forms: list[Form] = []
-        self._form: Form | None = None
-        self._in_title = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "title":
-            self._in_title = True
-        elif tag == "form":
-            self._form = Form(given.get("action", ""), given.get("method", "get").upper())
-            self.forms.append(self._form)
-        elif self._form is None or "disabled" in given:
+    def _refuse_unless_open(self, url: str) -> None:
+        """Stop before a real provider: what it asks of a person is not for scripts to answer."""
+        site, provider = _site(url), self._provider
+        if provider is None or site == self._home or site in provider.sites:
             return
-        elif tag == "input":
-            _take_input(self._form, given)
-        elif tag == "button" and given.get("type", "submit") == "submit":
-            self._form.buttons.append((given.get("name", ""), given.get("value", "")))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "title":
-            self._in_title = False
-        elif tag == "form":
-            self._form = None
-
-    def handle_data(self, data: str) -> None:
-        if self._in_title:
-            self.title += data
+        raise VisitorLost(
+            f"the way by {provider.label} leads to {site}, where only a person with a browser gets "
+            f"on. Try it with yours: start authgate serve, connect your MCP client to it, and "
+            f"choose “Continue with {provider.label}” on the page that opens."
+        )
 
 
-def _take_input(form: Form, given: dict[str, str]) -> None:
-    name, kind = given.get("name", ""), given.get("type", "text").lower()
-    if kind == "submit":
-        form.buttons.append((name, given.get("value", "")))
-    elif name and (kind not in ("checkbox", "radio") or "checked" in given):
-        form.fields[name] = given.get("value", "on" if kind == "checkbox" else "")
-        form.types[name] = kind
+class _Leg:
+    """The part of a navigation that one site answers, while it lasts."""
+
+    def __init__(self, method: str, address: str) -> None:
+        self._asked = (method, address)
+        self._began = time.perf_counter()
+        self.status = 0
+
+    def move(self, ended: Literal["page", "back", "on"], then: str) -> Move:
+        return Move(*self._asked, self.status, time.perf_counter() - self._began, ended, then)
+
+
+def _bare(url: str) -> str:
+    return url.partition("#")[0].partition("?")[0]
+
+
+def _site(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

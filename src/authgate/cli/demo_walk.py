@@ -55,8 +55,9 @@ async def walk(server: DemoServer, trail: Trail) -> None:
     """All steps; raises `DemoFailed` at the first that is not as it must be."""
     memory = Memory()
     hooks: dict[str, list[EventHook]] = {"request": [trail.sent], "response": [trail.answered]}
-    code = server.guest.code if server.guest else None
-    with Visitor(server.email, server.password, trail.moved, code) as visitor:
+    guest = server.guest
+    code, through = (guest.code, guest.provider) if guest else (None, None)
+    with Visitor(server.email, server.password, trail.moved, code, through) as visitor:
         provider = _provider(server, visitor, memory)
         async with httpx2.AsyncClient(
             auth=provider, event_hooks=hooks, trust_env=False, timeout=TIMEOUT
