@@ -1,0 +1,308 @@
+"""The calls that authgate makes to WorkOS: one method each, none of which raises.
+
+Each returns a value of `values`, or the `Trouble` that stood in its way. Those that spend something
+(a code, a challenge, an external_auth_id) are made once; the others again, once, where an answer
+got lost. Never here: what a refusal means to a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from authgate.workos import reading
+from authgate.workos.asking import Asking, Sleep, WorkOSPolicy
+from authgate.workos.values import (
+    Application,
+    Authenticated,
+    Completed,
+    Done,
+    Identity,
+    OAuthResource,
+    Session,
+    Trouble,
+    WorkOSUser,
+)
+
+if TYPE_CHECKING:
+    from workos import AsyncWorkOSClient, RequestOptions
+
+
+MOST_PAGES = 5
+PAGE = 100
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a sign-in comes from, for WorkOS's own log and its protection against robots."""
+
+    address: str | None = None
+    user_agent: str | None = None
+
+
+class WorkOS:
+    """One environment of WorkOS. For one event loop, from the first call to `close`."""
+
+    def __init__(self, policy: WorkOSPolicy, sleep: Sleep = asyncio.sleep) -> None:
+        self.policy = policy
+        self._asking = Asking(policy, sleep)
+        self._ask = self._asking.ask
+
+    async def close(self) -> None:
+        """End the connections; later calls fail."""
+        await self._asking.close()
+
+    # --- AuthKit, whose sign-in page we are (Standalone Connect) -----------------------------
+
+    async def complete(
+        self, external_auth_id: str, user_id: str, email: str, name: str | None = None
+    ) -> Completed | Trouble:
+        """Tell AuthKit who signed in. `user_id` is our own id: WorkOS's `external_id` from now on.
+
+        A second time is refused, so it is not made twice.
+        """
+
+        async def call(sdk: AsyncWorkOSClient, options: RequestOptions) -> object:
+            from workos.connect.models import UserObject
+
+            person = UserObject(id=user_id, email=email, name=name)
+            return await sdk.connect.complete_oauth2(
+                external_auth_id=external_auth_id, user=person, request_options=options
+            )
+
+        return await self._ask("complete", reading.completed, call, twice=False)
+
+    async def applications(self, user_id: str) -> tuple[Application, ...] | Trouble:
+        """What a user allowed at AuthKit; at most 500."""
+        return await self._pages(
+            "applications",
+            reading.applications,
+            lambda sdk, options, after: sdk.user_management.list_user_authorized_applications(
+                user_id, limit=PAGE, after=after, request_options=options
+            ),
+        )
+
+    async def disconnect(self, application_id: str, user_id: str) -> Done | Trouble:
+        """Forget that a user allowed an application something: next time it has to ask."""
+        return await self._ask(
+            "disconnect",
+            reading.done,
+            lambda sdk, options: sdk.user_management.delete_user_authorized_application(
+                application_id, user_id, request_options=options
+            ),
+            twice=True,
+        )
+
+    async def oauth_resources(self) -> tuple[OAuthResource, ...] | Trouble:
+        """The resource indicators registered with AuthKit; at most 500."""
+        return await self._pages(
+            "oauth_resources",
+            reading.oauth_resources,
+            lambda sdk, options, after: sdk.user_management.list_authkit_oauth_resources(
+                limit=PAGE, after=after, request_options=options
+            ),
+        )
+
+    # --- users -------------------------------------------------------------------------------
+
+    async def user(self, user_id: str) -> WorkOSUser | Trouble:
+        """The user with this id of WorkOS's."""
+        return await self._ask(
+            "user",
+            reading.user,
+            lambda sdk, options: sdk.user_management.get_user(user_id, request_options=options),
+            twice=True,
+        )
+
+    async def user_by_external_id(self, external_id: str) -> WorkOSUser | Trouble:
+        """The user whom the application calls by this id."""
+        return await self._ask(
+            "user_by_external_id",
+            reading.user,
+            lambda sdk, options: sdk.user_management.get_user_by_external_id(
+                external_id, request_options=options
+            ),
+            twice=True,
+        )
+
+    async def users_by_email(self, email: str) -> tuple[WorkOSUser, ...] | Trouble:
+        """The users with this address. The filter is WorkOS's, so compare what came."""
+        return await self._ask(
+            "users_by_email",
+            reading.users,
+            lambda sdk, options: sdk.user_management.list_users(
+                email=email, request_options=options
+            ),
+            twice=True,
+        )
+
+    async def set_external_id(self, user_id: str, external_id: str) -> WorkOSUser | Trouble:
+        """Have a user called by this id from now on."""
+        return await self._ask(
+            "set_external_id",
+            reading.user,
+            lambda sdk, options: sdk.user_management.update_user(
+                user_id, external_id=external_id, request_options=options
+            ),
+            twice=True,
+        )
+
+    async def identities(self, user_id: str) -> tuple[Identity, ...] | Trouble:
+        """A user's accounts at providers."""
+        return await self._ask(
+            "identities",
+            reading.identities,
+            lambda sdk, options: sdk.user_management.get_user_identities(
+                user_id, request_options=options
+            ),
+            twice=True,
+        )
+
+    async def sessions(self, user_id: str) -> tuple[Session, ...] | Trouble:
+        """A user's sessions at WorkOS, the ended among them; at most 500."""
+        return await self._pages(
+            "sessions",
+            reading.sessions,
+            lambda sdk, options, after: sdk.user_management.list_sessions(
+                user_id, limit=PAGE, after=after, request_options=options
+            ),
+        )
+
+    async def revoke_session(self, session_id: str) -> Done | Trouble:
+        """End a session."""
+        return await self._ask(
+            "revoke_session",
+            reading.done,
+            lambda sdk, options: sdk.user_management.revoke_session(
+                session_id=session_id, request_options=options
+            ),
+            twice=True,
+        )
+
+    # --- signing in at WorkOS ----------------------------------------------------------------
+
+    async def authorization_url(
+        self, provider: str, redirect_uri: str, state: str, code_challenge: str
+    ) -> str:
+        """Where a browser signs in. `provider` as WorkOS spells it; the challenge is S256's.
+
+        No request is made. The SDK's builder with PKCE would make state and verifier of its own.
+        """
+        sdk = await self._asking.sdk()
+        return sdk.user_management.get_authorization_url(
+            provider=provider,
+            redirect_uri=redirect_uri,
+            state=state,
+            code_challenge=code_challenge,
+            code_challenge_method="S256",
+        )
+
+    async def authenticate_code(
+        self, code: str, verifier: str, origin: Origin
+    ) -> Authenticated | Trouble:
+        """The sign-in behind the code that came back. Once."""
+        return await self._ask(
+            "authenticate_code",
+            reading.authenticated,
+            lambda sdk, options: sdk.user_management.authenticate_with_code(
+                code=code,
+                code_verifier=verifier,
+                ip_address=origin.address,
+                user_agent=origin.user_agent,
+                request_options=options,
+            ),
+            twice=False,
+        )
+
+    async def authenticate_email_code(
+        self, token: str, code: str, origin: Origin
+    ) -> Authenticated | Trouble:
+        """Go on after `email_verification_required`, with the code of the message.
+
+        Here and below, `token` is `StepUp.token`.
+        """
+        return await self._ask(
+            "authenticate_email_code",
+            reading.authenticated,
+            lambda sdk, options: sdk.user_management.authenticate_with_email_verification(
+                code=code,
+                pending_authentication_token=token,
+                ip_address=origin.address,
+                user_agent=origin.user_agent,
+                request_options=options,
+            ),
+            twice=False,
+        )
+
+    async def authenticate_organization(
+        self, token: str, organization_id: str, origin: Origin
+    ) -> Authenticated | Trouble:
+        """Go on after `organization_selection_required`."""
+        return await self._ask(
+            "authenticate_organization",
+            reading.authenticated,
+            lambda sdk, options: sdk.user_management.authenticate_with_organization_selection(
+                pending_authentication_token=token,
+                organization_id=organization_id,
+                ip_address=origin.address,
+                user_agent=origin.user_agent,
+                request_options=options,
+            ),
+            twice=False,
+        )
+
+    async def challenge_factor(self, factor_id: str) -> str | Trouble:
+        """Open a challenge of an authenticator; returns its id. (A phone's sends a message.)"""
+        return await self._ask(
+            "challenge_factor",
+            reading.challenge,
+            lambda sdk, options: sdk.multi_factor_auth.challenge_factor(
+                factor_id, request_options=options
+            ),
+            twice=True,
+        )
+
+    async def authenticate_totp(
+        self, token: str, challenge_id: str, code: str, origin: Origin
+    ) -> Authenticated | Trouble:
+        """Go on after `mfa_challenge`, with the code of an authenticator."""
+        return await self._ask(
+            "authenticate_totp",
+            reading.authenticated,
+            lambda sdk, options: sdk.user_management.authenticate_with_totp(
+                code=code,
+                pending_authentication_token=token,
+                authentication_challenge_id=challenge_id,
+                ip_address=origin.address,
+                user_agent=origin.user_agent,
+                request_options=options,
+            ),
+            twice=False,
+        )
+
+    async def _pages(
+        self,
+        name: str,
+        read: Callable[[Any], tuple[Value, ...]],
+        call: Callable[[AsyncWorkOSClient, RequestOptions, str | None], Awaitable[object]],
+    ) -> tuple[Value, ...] | Trouble:
+        """All pages of a list together, up to a bound."""
+        found: tuple[Value, ...] = ()
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            page = await self._ask(
+                name,
+                lambda body: (read(body), reading.after(body)),
+                lambda sdk, options, at=cursor: call(sdk, options, at),  # type: ignore[misc]
+                twice=True,
+            )
+            if isinstance(page, Trouble):
+                return page
+            found, cursor = found + page[0], page[1]
+            if cursor is None:
+                break
+        return found
