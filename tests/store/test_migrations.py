@@ -229,3 +229,66 @@ async def test_both_ways_to_the_schema_meet(first: Path, tmp_path: Path) -> None
     prepare(first, 1)
     prepare(tmp_path / "new.db", 1)
     assert _tables(first) == _tables(tmp_path / "new.db")
+
+
+# --- from the fourth revision --------------------------------------------------------------------
+
+# What the fourth revision had beside the first's columns; frozen as well.
+_FACTOR_COLUMNS = "factor_kind, factor_hint, factor_sealed, factor_expires_at, factor_failures"
+_FOURTH_INSERT = (
+    f"INSERT INTO authorization_requests ({_FIRST_COLUMNS}, {_FACTOR_COLUMNS}) "  # noqa: S608
+    f"VALUES ({', '.join('?' * 19)})"
+)
+_FOURTH_SESSION = (
+    "INSERT INTO sessions (session_digest, sub, directory, display, methods, assurance, "
+    "created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+@pytest.fixture
+def fourth(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database as revision 0004 made it, with a request, a session and an account in it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "HEAD", "0004")
+        _migrated(path)
+    with closing(sqlite3.connect(path)) as db, db:
+        assert db.execute("SELECT * FROM alembic_version").fetchall() == [("0004",)]
+        asked = samples.request(factor=samples.factor(failures=2))
+        db.execute(_FOURTH_INSERT, rows.request_row(asked)[:19])
+        db.execute(_FOURTH_SESSION, rows.session_row(samples.session()))
+        account = "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)"
+        db.execute(account, rows.account_row(samples.account()))
+    return path
+
+
+async def test_a_database_of_the_fourth_revision_is_brought_up_with_its_rows(fourth: Path) -> None:
+    store = SqliteStore(fourth)
+    await store.open()
+    handle, signed_in = samples.request().request_digest, samples.session()
+    assert await store.request(handle) == samples.request(factor=samples.factor(failures=2))
+    assert await store.session(signed_in.session_digest, samples.NOW) == signed_in
+    assert await store.account("ag_alice") == samples.account()
+    assert await store.bar_of("ag_alice") is None
+    assert await store.bar("ag_alice", "x", samples.NOW, samples.audit())
+    assert await store.session(signed_in.session_digest, samples.NOW) is None
+    await store.open_request(samples.login())
+    assert await store.request(samples.login().request_digest) == samples.login()
+    await store.close()
+
+
+async def test_a_worker_of_the_fourth_revision_goes_on_beside_the_new_one(fourth: Path) -> None:
+    store = SqliteStore(fourth)
+    await store.open()
+    later, session = samples.request("old"), samples.session("old")
+    with closing(sqlite3.connect(fourth)) as old, old:
+        old.execute(_FOURTH_INSERT, rows.request_row(later)[:19])
+        old.execute(_FOURTH_SESSION, rows.session_row(session))
+    assert await store.request(later.request_digest) == later
+    assert await store.close_sessions_of("ag_alice", samples.audit()) == 2
+    await store.close()
+
+
+async def test_both_ways_from_the_fourth_meet(fourth: Path, tmp_path: Path) -> None:
+    prepare(fourth, 1)
+    prepare(tmp_path / "new.db", 1)
+    assert _tables(fourth) == _tables(tmp_path / "new.db")

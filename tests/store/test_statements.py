@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authgate.protocol.records import PendingFactor, Person
+from authgate.protocol.records import Bar, KeptSession, PendingFactor, Person
 from authgate.store import compile as compiled
 from authgate.store import rows, sqlite_sql
 from authgate.store.sqlite_file import prepare
@@ -61,13 +61,16 @@ ROWS = [
     (
         "insert_request",
         rows.request_row,
-        samples.request(answered_at=1, factor=samples.factor(failures=2)),
+        samples.login(answered_at=1, factor=samples.factor(failures=2)),
     ),
     ("remember_consent", rows.consent_row, samples.consent()),
     ("insert_code", rows.code_row, samples.code(failures=3, redeemed_at=1)),
     ("insert_grant", rows.grant_row, samples.grant(revoked_at=1, revoked_reason="r", vouched_at=2)),
     ("insert_refresh_token", rows.refresh_token_row, samples.token(superseded_at=1)),
     ("insert_session", rows.session_row, samples.session()),
+    ("insert_link", rows.link_row, samples.link()),
+    ("insert_bar", rows.bar_row, Bar("ag_alice", "x", 1)),
+    ("insert_kept_session", rows.kept_session_row, KeptSession("ag_alice", "s", 1, 2, 3)),
     ("insert_signing_key", rows.signing_key_row, samples.signing_key(retires_at=1)),
     ("insert_first_signing_key", rows.signing_key_row, samples.signing_key(retires_at=1)),
     ("insert_account", rows.account_row, samples.account(disabled_at=1)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -17,6 +18,7 @@ from tests.store.contract.samples import (
     NOW,
     audit,
     digest,
+    link,
     redeem,
     request,
     token,
@@ -50,11 +52,31 @@ async def _hand_over(store: Store, name: str) -> str:
     return "lost" if found is None else "won"
 
 
+async def _link(store: Store, name: str) -> str:
+    # Each process would rather have another person.
+    wanted = link(name, sub=f"ag_{os.getpid()}")
+    return "won" if await store.link(wanted, audit()) == wanted else "lost"
+
+
+async def _first_sight(store: Store, name: str) -> str:
+    return "won" if await store.first_sight(name, NOW) else "lost"
+
+
+async def _hold(store: Store, name: str) -> str:
+    kept = await store.kept_session(name)
+    assert kept is not None
+    won = await store.hold_kept_session(name, kept.version, NOW, NOW + 30)
+    return "won" if won else "lost"
+
+
 RACERS: dict[str, Callable[[Store, str], Awaitable[str]]] = {
     "redeem": _redeem,
     "rotate": _rotate,
     "return": _return,
     "hand_over": _hand_over,
+    "link": _link,
+    "first_sight": _first_sight,
+    "hold": _hold,
 }
 
 

@@ -15,6 +15,7 @@ from authgate.protocol.records import (
     Code,
     Consent,
     Grant,
+    Link,
     PendingFactor,
     Person,
     Redemption,
@@ -148,6 +149,17 @@ def token(name: str = "1", generation: int = 0, **but: Any) -> RefreshToken:
 
 def session(name: str = "session-1", **but: Any) -> Session:
     return replace(Session(digest(name), ALICE, NOW, NOW + 8 * HOUR), **but)
+
+
+def link(workos_id: str = "user_1", **but: Any) -> Link:
+    return replace(Link(workos_id, ALICE.sub, "completed", NOW), **but)
+
+
+def login(name: str = "login-1", **but: Any) -> AuthorizationRequest:
+    """A request that another authorization server asked of us."""
+    of_nobody = {"client_id": "", "redirect_uri": "", "code_challenge": "", "resource": ""}
+    asked = {"kind": "login", "state": None, "scopes": (), "prompt": (), "external": "sealed-name"}
+    return request(name, **{**of_nobody, **asked, **but})
 
 
 def signing_key(kid: str = "key-1", **but: Any) -> SigningKey:

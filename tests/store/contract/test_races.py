@@ -126,11 +126,22 @@ async def _handed_over(store: Store, name: str) -> None:
     assert await store.issue_hand_over(this, browser, code_digest, NOW + 300, NOW, audit())
 
 
+async def _nothing(store: Store, name: str) -> None:
+    """Nothing of that name is known."""
+
+
+async def _kept(store: Store, name: str) -> None:
+    assert await store.keep_session(name, "sealed", NOW) is None
+
+
 PREPARE: dict[str, Callable[[Store, str], Awaitable[object]]] = {
     "redeem": issue,
     "rotate": begin,
     "return": _away,
     "hand_over": _handed_over,
+    "link": _nothing,
+    "first_sight": _nothing,
+    "hold": _kept,
 }
 
 

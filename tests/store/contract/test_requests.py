@@ -16,6 +16,7 @@ from tests.store.contract.samples import (
     code,
     consent,
     factor,
+    login,
     request,
 )
 
@@ -31,12 +32,13 @@ HANDLE = request().request_digest
         request(state="", scopes=()),
         request(state="x" * 10_000),
         request(factor=factor(failures=3)),
+        login(),
     ],
-    ids=["browser", "tool", "empty", "long", "factor"],
+    ids=["browser", "tool", "empty", "long", "factor", "login"],
 )
 async def test_comes_back_as_it_was(store: Store, kept: AuthorizationRequest) -> None:
     await store.open_request(kept)
-    assert await store.request(HANDLE) == kept
+    assert await store.request(kept.request_digest) == kept
 
 
 async def test_unknown(store: Store) -> None:
@@ -92,3 +94,14 @@ async def test_a_consent_replaces_the_one_before(store: Store) -> None:
     for other in (("x", "client-1"), (ALICE.sub, "x")):
         assert await store.consent(*other, "127.0.0.1", RESOURCE) is None
     assert await store.consent(ALICE.sub, "client-1", "127.0.0.1", RESOURCE + "/") is None
+
+
+async def test_a_login_of_no_client_is_answered_as_any_request(store: Store) -> None:
+    asked = login()
+    await store.open_request(asked)
+    assert await store.await_factor(asked.request_digest, factor(), NOW)
+    assert await store.settle_factor(asked.request_digest, factor().sealed)
+    assert await store.deny(asked.request_digest, NOW + 1, audit()) is Approval.APPROVED
+    assert await store.deny(asked.request_digest, NOW + 1, audit()) is Approval.ALREADY_ANSWERED
+    assert await store.request(asked.request_digest) == replace(asked, answered_at=NOW + 1)
+    assert "sealed-name" not in repr(asked)

@@ -16,6 +16,7 @@ from tests.store.contract.samples import (
     code,
     consent,
     issue,
+    login,
     redeem,
     request,
     session,
@@ -147,6 +148,15 @@ async def test_an_answered_request_does_not_but_its_code_does(store: Store) -> N
     assert got is Approval.APPROVED
     assert (await sweep(store, NOW + DAY + 59)).clients == 0
     assert (await sweep(store, NOW + DAY + 60)).clients == 1
+
+
+async def test_a_login_of_no_client_keeps_none(store: Store) -> None:
+    await store.register_client(client(), audit())
+    await store.open_request(login(expires_at=NOW + 2 * DAY))
+    assert await sweep(store, NOW + DAY) == Swept(clients=1)
+    assert not await store.remove_client("", NOW, audit())
+    assert await store.request(login().request_digest) is not None
+    assert await sweep(store, NOW + 2 * DAY + 600) == Swept(requests=1)
 
 
 async def test_an_operators_client_stays(store: Store) -> None:
