@@ -12,10 +12,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person and the client acting for them; `expires_at` in seconds since the epoch."""
+    """A person and the client acting for them; `expires_at` in seconds since the epoch.
+
+    `sub` is the person's own identifier, whoever issued the token. `client_id` is None, and
+    `grant_id` empty, where the issuer does not tell.
+    """
 
     sub: str
-    client_id: str
+    client_id: str | None
     scopes: tuple[str, ...]
     grant_id: str
     display: str
