@@ -134,7 +134,8 @@ async def test_a_fault_in_the_guard_is_answered_like_any_other(
 
     monkeypatch.setattr(type(gate.core.issuer), "refresh_keys", unreadable)
     good = (await gate.tokens(await gate.register()))["access_token"]
-    answer = await gate.call(good[:-6] + "AAAAAA")
+    head = _b64(b'{"typ":"at+jwt","kid":"another","alg":"ES256"}')
+    answer = await gate.call(f"{head}.{good.split('.', 1)[1]}")
     assert (answer.status_code, answer.json()["error"]) == (500, "server_error")
     assert answer.headers["x-request-id"]
     assert "AUTHGATE_SECRET_KEY" not in answer.text

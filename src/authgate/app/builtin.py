@@ -9,6 +9,7 @@ from authgate.app.issuing import Ground, Issuing
 from authgate.app.jobs import reading_keys
 from authgate.endpoints import authorize, introspect, register, revoke, token, well_known
 from authgate.gateway.guard import App, Guard
+from authgate.gateway.standing import ByGrant
 from authgate.pages import errors as error_pages
 from authgate.pages import routes as page_routes
 from authgate.pages.site import PublicUrl
@@ -34,7 +35,7 @@ def builtin(ground: Ground) -> Issuing:
         },
         guard=Guard(
             issuer=parts.issuer,
-            store=parts.store,
+            standings=ByGrant(parts.store),
             resource=policy.default_resource,
             scopes=policy.scopes,
             challenger=Challenger(place.resource_metadata_url(MCP_PATH), policy.scopes),

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 class Caller:
     """A person and the client acting for them; `expires_at` in seconds since the epoch.
 
-    `sub` is the person's own identifier, whoever issued the token. `client_id` is None, and
-    `grant_id` empty, where the issuer does not tell.
+    `sub` is the person's own identifier, whoever issued the token. `client_id` and `grant_id` are
+    empty where an issuer elsewhere does not tell them.
     """
 
     sub: str
-    client_id: str | None
+    client_id: str
     scopes: tuple[str, ...]
     grant_id: str
     display: str

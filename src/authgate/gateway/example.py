@@ -29,7 +29,7 @@ class Identity(BaseModel):
 
     sub: str = Field(description="The person's stable identifier")
     display: str = Field(description="The person's name for people to read, usually an e-mail")
-    client_id: str | None = Field(description="The OAuth client that acts for the person")
+    client_id: str = Field(description="The OAuth client that acts for the person")
     scopes: list[str] = Field(description="What the person allowed the client")
     expires_at: int = Field(description="End of the access token, seconds since the epoch")
 

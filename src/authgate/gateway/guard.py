@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from authgate.gateway.caller import Caller
-from authgate.issuers.contract import AccessClaims, Issuer
+from authgate.gateway.standing import Standings
+from authgate.issuers.contract import AccessClaims, Verifier
 from authgate.observe import log
 from authgate.protocol import tokens
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.tokens import Challenger
-from authgate.store.contract import Store, StoreUnavailable
+from authgate.store.contract import StoreUnavailable
 from authgate.web.answers import Answer, Header, json_answer, refusal_body, refusal_headers
 from authgate.web.origins import OriginRule
 from authgate.web.request import Message, Receive, Request, Scope, Send
@@ -47,10 +48,10 @@ PREFLIGHT: tuple[Header, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Decides who may call `resource`. `scopes`: any one of them is enough."""
+    """Decides who may call `resource`. `scopes`: any one of them is enough; none, none is asked."""
 
-    issuer: Issuer
-    store: Store
+    issuer: Verifier
+    standings: Standings
     resource: str
     scopes: Collection[str]
     challenger: Challenger
@@ -58,26 +59,22 @@ class Guard:
     clock: Callable[[], int]
 
     async def admit(self, request: Request) -> Caller:
-        """The caller behind a request's token; raises `Refusal`.
-
-        The grant is read on every call, so a revoked or replayed one ends here and now.
-        """
+        """The caller behind a request's token; raises `Refusal`."""
         token = tokens.bearer_token(request.header(b"authorization"))
         if b"access_token=" in request.scope["query_string"]:
             raise Refusal(Reason.TOKEN_TWICE)
         now = self.clock()
         claims = await self._verify(token, now)
-        found = await self.store.grant(claims.grant_id)
-        grant = tokens.check_grant(found, sub=claims.sub, client_id=claims.client_id)
+        person = await self.standings.of(claims, now)
         if not self.origins.allows(request.header(b"origin")):
             raise Refusal(Reason.ORIGIN_REFUSED)
         tokens.check_scope(claims.scopes, self.scopes)
         return Caller(
-            sub=claims.sub,
+            sub=person.sub,
             client_id=claims.client_id,
             scopes=claims.scopes,
             grant_id=claims.grant_id,
-            display=grant.person.display,
+            display=person.display,
             expires_at=claims.expires_at,
         )
 
@@ -86,7 +83,7 @@ class Guard:
         try:
             return self.issuer.verify(token, self.resource, now)
         except Refusal as refusal:
-            if refusal.reason is not Reason.TOKEN_SIGNATURE:
+            if refusal.reason is not Reason.TOKEN_KEY_UNKNOWN:
                 raise
         await self.issuer.refresh_keys(at_most_every=KEY_LOOKS_EVERY)
         return self.issuer.verify(token, self.resource, now)

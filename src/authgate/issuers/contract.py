@@ -17,12 +17,12 @@ from authgate.protocol.records import Grant
 class AccessClaims:
     """What a verified access token says. Only an issuer makes one (RFC 9068 section 2.2).
 
-    `client_id` is None where the issuer does not tell it. `grant_id` is the issuer's own name for
-    what the person allowed; it may be empty with an issuer elsewhere.
+    `grant_id` is the issuer's own name for what the person allowed. An issuer elsewhere may leave
+    `client_id`, `grant_id` and `jti` empty.
     """
 
     sub: str
-    client_id: str | None
+    client_id: str
     scopes: tuple[str, ...]
     audience: str
     grant_id: str

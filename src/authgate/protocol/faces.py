@@ -26,6 +26,10 @@ _PASSWORD_AGAIN = (
 _TOKEN_AGAIN = (
     "Get a new access token with the refresh token, or start a new authorization request."
 )
+_TELL_OPERATOR = (
+    "Tell whoever runs this server: the log says what is wrong. Then start again from your "
+    "application."
+)
 _PKCE_MAKE = (
     "Send code_challenge = BASE64URL(SHA-256(code_verifier)) without padding, and "
     "code_challenge_method=S256."
@@ -446,6 +450,96 @@ FACES: dict[Reason, Face] = {
         "mfa_code that was asked for; or open the authorization_url that oauth_authorize returned "
         "in a browser.",
     ),
+    Reason.LOGIN_MALFORMED: Face(
+        "invalid_request",
+        400,
+        "AuthKit did not say which sign-in this is: {why}.",
+        _START_AGAIN,
+    ),
+    Reason.LOGIN_EMAIL_MISSING: Face(
+        "access_denied",
+        403,
+        "AuthKit needs an e-mail address, and this account has none that was confirmed.",
+        "Add an e-mail address to the account and confirm it, or use another account.",
+    ),
+    Reason.LOGIN_EMAIL_TAKEN: Face(
+        "access_denied",
+        403,
+        "AuthKit knows the e-mail address of this account as somebody else's.",
+        "Use another account, or tell whoever runs this server: they can join the two.",
+    ),
+    Reason.LOGIN_EMAIL_CHANGE: Face(
+        "access_denied",
+        403,
+        "AuthKit does not let the e-mail address of this account change.",
+        "Tell whoever runs this server, or use another account.",
+    ),
+    Reason.LOGIN_EMAIL_INVALID: Face(
+        "access_denied",
+        403,
+        "AuthKit does not take the e-mail address of this account.",
+        "Use another account, or give this one another address.",
+    ),
+    Reason.LOGIN_PERSON_GONE: Face(
+        "access_denied",
+        403,
+        "This account cannot be used any more, and you were signed out.",
+        "Use another account.",
+    ),
+    Reason.LOGIN_COMPLETED_BEFORE: Face(
+        "invalid_request",
+        400,
+        "AuthKit has been told before who signs in here.",
+        "Return to your application; if it is not connected, start again from there.",
+    ),
+    Reason.LOGIN_EXPIRED_THERE: Face(
+        "invalid_request",
+        400,
+        "AuthKit no longer waits for this sign-in: it took too long, or is not known there.",
+        _START_AGAIN,
+    ),
+    Reason.LOGIN_KEY_REFUSED: Face(
+        "server_error",
+        503,
+        "AuthKit did not believe this server, so nobody can sign in at the moment.",
+        _TELL_OPERATOR,
+    ),
+    Reason.LOGIN_MISCONFIGURED: Face(
+        "server_error",
+        503,
+        "AuthKit and this server are not set up to work together.",
+        _TELL_OPERATOR,
+    ),
+    Reason.LOGIN_REJECTED: Face(
+        "server_error",
+        503,
+        "AuthKit did not understand what this server told it.",
+        _TELL_OPERATOR,
+    ),
+    Reason.LOGIN_THROTTLED: Face(
+        "slow_down",
+        429,
+        "AuthKit is asked too often at the moment.",
+        "Wait {retry_after} seconds, then try again; nothing was lost.",
+    ),
+    Reason.LOGIN_UNAVAILABLE: Face(
+        "temporarily_unavailable",
+        503,
+        "AuthKit does not answer at the moment.",
+        "Try again in a few seconds; nothing was lost.",
+    ),
+    Reason.LOGIN_LEADS_ELSEWHERE: Face(
+        "server_error",
+        503,
+        "The way back does not lead to AuthKit, so you are not sent there.",
+        _TELL_OPERATOR,
+    ),
+    Reason.WEBHOOK_NOT_GENUINE: Face(
+        "invalid_request",
+        400,
+        "This is no event that WorkOS has just signed for this address: {why}.",
+        "Set WORKOS_WEBHOOK_SECRET to the secret of this very endpoint, and check the clock.",
+    ),
     Reason.GRANT_TYPE_MISSING: Face(
         "invalid_request",
         400,
@@ -545,6 +639,9 @@ FACES: dict[Reason, Face] = {
     Reason.TOKEN_SIGNATURE: Face(
         "invalid_token", 401, "The access token is not one of this server.", _TOKEN_AGAIN
     ),
+    Reason.TOKEN_KEY_UNKNOWN: Face(
+        "invalid_token", 401, "The access token is not one of this server.", _TOKEN_AGAIN
+    ),
     Reason.TOKEN_TYPE: Face(
         "invalid_token",
         401,
@@ -564,6 +661,35 @@ FACES: dict[Reason, Face] = {
     Reason.TOKEN_ENDED: Face(
         "invalid_token", 401, "The access token has been revoked.", _SIGN_IN_AGAIN
     ),
+    Reason.TOKEN_ISSUER_ELSEWHERE: Face(
+        "invalid_token",
+        401,
+        "The access token was issued by {came}; this server takes those of {expected}.",
+        "Get one from {expected}, and compare WORKOS_AUTHKIT_DOMAIN with the issuer in its "
+        "metadata; a session token of WorkOS User Management is no access token.",
+    ),
+    Reason.TOKEN_AUDIENCE_ELSEWHERE: Face(
+        "invalid_token",
+        401,
+        "The access token was issued for {came}; this server is {expected}.",
+        "Ask for a token with resource={expected}, and register exactly that as a resource "
+        "indicator in the WorkOS dashboard (Connect, Configuration). For clients that name no "
+        "resource there is AUTHGATE_ACCEPT_CLIENT_ID_AUDIENCE.",
+    ),
+    Reason.TOKEN_PERSON_UNKNOWN: Face(
+        "invalid_token",
+        401,
+        "The access token speaks for {sub}, whom this server does not know.",
+        "Start a new authorization request so that the person signs in at this server; where "
+        "AuthKit does not ask for that, sign out there first.",
+    ),
+    Reason.TOKEN_PERSON_BARRED: Face(
+        "invalid_token",
+        401,
+        "The person behind this access token has to sign in again.",
+        "Start a new authorization request; where AuthKit does not ask for a sign-in, sign out "
+        "there first.",
+    ),
     Reason.SCOPE_INSUFFICIENT: Face(
         "insufficient_scope",
         403,
@@ -575,6 +701,124 @@ FACES: dict[Reason, Face] = {
         403,
         "Requests from this web origin are not allowed.",
         "The operator can list the origin in AUTHGATE_ALLOWED_ORIGINS.",
+    ),
+    Reason.MCP_BODY_MALFORMED: Face(
+        "invalid_request",
+        400,
+        "The body is not JSON.",
+        "Send one JSON-RPC message in UTF-8 as the body.",
+    ),
+    Reason.MCP_HEADER_MISMATCH: Face(
+        "invalid_request",
+        400,
+        "Header mismatch: {header} does not say what the body says.",
+        "Send Mcp-Method, Mcp-Name and MCP-Protocol-Version with the values of the body.",
+    ),
+    Reason.MCP_SESSION_UNKNOWN: Face(
+        "not_found",
+        404,
+        "There is no such session.",
+        "Start a new session with initialize, without Mcp-Session-Id.",
+    ),
+    Reason.UPSTREAM_UNREACHABLE: Face(
+        "upstream_error",
+        502,
+        "The MCP server behind this gateway cannot be reached; nothing was sent to it.",
+        "Try again in a moment; the operator finds the cause in the log.",
+    ),
+    Reason.UPSTREAM_TIMEOUT: Face(
+        "upstream_error",
+        504,
+        "The MCP server behind this gateway did not begin to answer within {seconds} seconds.",
+        "Find out what the call did before you repeat it; the operator can raise "
+        "AUTHGATE_UPSTREAM_TIMEOUT.",
+    ),
+    Reason.UPSTREAM_BROKEN: Face(
+        "upstream_error",
+        502,
+        "The MCP server behind this gateway ended the connection before it answered properly.",
+        "Find out what the call did before you repeat it; the operator finds the cause in the log.",
+    ),
+    Reason.UPSTREAM_REDIRECT: Face(
+        "upstream_error",
+        502,
+        "The MCP server behind this gateway answered with a redirect, which is not passed on.",
+        "The operator has to set AUTHGATE_UPSTREAM to the exact address of the server.",
+    ),
+    Reason.UPSTREAM_BUSY: Face(
+        "temporarily_unavailable",
+        503,
+        "Too many of {whose} calls and streams are open.",
+        "Wait {retry_after} seconds, or end a stream; nothing was sent.",
+    ),
+    Reason.STOPPING: Face(
+        "temporarily_unavailable",
+        503,
+        "This server stops, and the call was not done in time.",
+        "Find out what the call did before you repeat it in a few seconds.",
+    ),
+    Reason.ISSUER_UNAVAILABLE: Face(
+        "temporarily_unavailable",
+        503,
+        "AuthKit, which issues the tokens, cannot be asked at the moment.",
+        "Try the same request again in a few seconds.",
+    ),
+    Reason.ISSUER_ANSWER: Face(
+        "server_error",
+        502,
+        "AuthKit, which issues the tokens, gave an answer that cannot be used.",
+        "Start again with a new authorization request; if it happens again, tell the operator.",
+    ),
+    Reason.ISSUER_REGISTRATION_OFF: Face(
+        "access_denied",
+        403,
+        "AuthKit registers no clients: dynamic client registration is switched off there.",
+        "The operator can switch it on in the WorkOS dashboard: Connect, Configuration, Dynamic "
+        "Client Registration. A client_id that AuthKit knows already needs no registration.",
+    ),
+    Reason.ISSUER_REGISTRATION: Face(
+        "invalid_client_metadata",
+        400,
+        "AuthKit did not register the client: {said}.",
+        "Correct the client metadata (RFC 7591) and register again.",
+    ),
+    Reason.ISSUER_REDIRECT_URI: Face(
+        "invalid_redirect_uri",
+        400,
+        "AuthKit does not take the redirect URI: {said}.",
+        "Use an https URI, or http on a loopback host, exactly as it is registered.",
+    ),
+    Reason.ISSUER_CLIENT: Face(
+        "invalid_client",
+        401,
+        "Invalid client: AuthKit says {said}.",
+        "Check client_id and client_secret, or register the client again.",
+    ),
+    Reason.ISSUER_GRANT: Face(
+        "invalid_grant",
+        400,
+        "AuthKit does not take the code or refresh token: {said}.",
+        "A code works once, within minutes, with its own code_verifier, redirect_uri and "
+        "client_id. Send the newest refresh token, or start a new authorization request.",
+    ),
+    Reason.ISSUER_SCOPE: Face(
+        "invalid_scope",
+        400,
+        "AuthKit does not grant the scope: {said}.",
+        "Leave scope out, or ask for openid profile email offline_access.",
+    ),
+    Reason.ISSUER_TARGET: Face(
+        "invalid_target",
+        400,
+        "AuthKit does not know the resource: {said}.",
+        "The operator has to register exactly {resource} as a resource indicator in the WorkOS "
+        "dashboard (Connect, Configuration).",
+    ),
+    Reason.ISSUER_REQUEST: Face(
+        "invalid_request",
+        400,
+        "AuthKit refused the request: {said}.",
+        "Correct the request and send it again.",
     ),
     Reason.THROTTLED: Face(
         "slow_down", 429, "Too many requests.", "Wait {retry_after} seconds, then try again."

@@ -118,7 +118,7 @@ def bearer_token(authorization: str | None) -> str:
     return token
 
 
-def check_grant(grant: Grant | None, *, sub: str, client_id: str | None) -> Grant:
+def check_grant(grant: Grant | None, *, sub: str, client_id: str) -> Grant:
     """The grant an access token names, alive and of the person and client the token names.
 
     The last is always so in a token of ours: whoever signs with a key that leaked cannot choose a

@@ -147,7 +147,9 @@ class KeyRing:
         check_header(header, ALGORITHMS)
         kid = header.get("kid")
         key = self._verifiers.get(kid) if isinstance(kid, str) else None
-        if key is None or key.algorithm != header["alg"]:
+        if key is None:
+            raise Refusal(Reason.TOKEN_KEY_UNKNOWN)
+        if key.algorithm != header["alg"]:
             raise Refusal(Reason.TOKEN_SIGNATURE)
         return key
 
