@@ -80,6 +80,35 @@ async def test_json_goes_out_and_comes_in(server: Server, fetch: Fetch) -> None:
     assert "apikey" not in repr(Call("GET", url, {"apikey": "k"}, {"x": "y"}))
 
 
+@pytest.mark.parametrize("value", ["a+b c", "é&=%", "x" * 9000])
+async def test_a_form_goes_out_as_one(server: Server, fetch: Fetch, value: str) -> None:
+    async def echo(request: web.Request) -> web.Response:
+        form = await request.post()
+        return web.json_response({"form": dict(form), "type": request.content_type})
+
+    call = Call("POST", await server(echo), {"authorization": KEY}, form={"code": value, "b": ""})
+    answer = await fetch.json(call)
+    assert answer.body == {
+        "form": {"code": value, "b": ""},
+        "type": "application/x-www-form-urlencoded",
+    }
+    assert value not in repr(call)
+    assert KEY not in repr(call)
+
+
+async def test_a_form_that_fails_tells_nothing(server: Server, fetch: Fetch) -> None:
+    async def cut(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    with pytest.raises(FetchFailed) as caught:
+        await fetch.json(Call("POST", await server(cut), form={"client_secret": SENT}, total=1.0))
+    told = "".join(traceback.format_exception(caught.value)) + str(vars(caught.value))
+    assert SENT not in told
+    assert caught.value.sent
+
+
 async def test_an_answer_without_a_body_has_none(server: Server, fetch: Fetch) -> None:
     async def nothing(_: web.Request) -> web.Response:
         return web.Response(status=204)
