@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
+from authgate.protocol.records import UsageRow
 from authgate.store import migrations, rows, schema
 from authgate.store.contract import StoreTooNew, StoreUnavailable
 from authgate.store.sqlite import SqliteStore
@@ -273,6 +274,9 @@ async def test_a_database_of_the_fourth_revision_is_brought_up_with_its_rows(fou
     assert await store.session(signed_in.session_digest, samples.NOW) is None
     await store.open_request(samples.login())
     assert await store.request(samples.login().request_digest) == samples.login()
+    await store.add_api_key(samples.api_key(), samples.audit())
+    await store.add_usage([UsageRow(1, "none", "", 1, 1)])
+    assert await store.usage(0) == [UsageRow(1, "none", "", 1, 1)]
     await store.close()
 
 

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authgate.protocol.records import Bar, KeptSession, PendingFactor, Person
+from authgate.protocol.records import Bar, KeptSession, PendingFactor, Person, UsageRow
 from authgate.store import compile as compiled
 from authgate.store import rows, sqlite_sql
 from authgate.store.sqlite_file import prepare
 from tests.store.contract import samples
 
 STATEMENTS = compiled.sqlite_statements()
-# Read whole on purpose: a handful of keys, one row of version, all accounts for the operator's
-# list, and the trail, whose LIMIT stops the scan at the newest.
+# Read whole on purpose: a handful of keys, one row of version, all accounts and all API keys for
+# the operator's list, and the trail, whose LIMIT stops the scan at the newest.
 MAY_SCAN = {
     "signing_keys": "signing_keys",
     "insert_first_signing_key": "signing_keys",
@@ -29,6 +29,7 @@ MAY_SCAN = {
     "revision": "alembic_version",
     "prove_writable": "alembic_version",
     "accounts": "accounts",
+    "api_keys": "api_keys",
     "audit_events": "audit_events",
 }
 
@@ -71,6 +72,12 @@ ROWS = [
     ("insert_link", rows.link_row, samples.link()),
     ("insert_bar", rows.bar_row, Bar("ag_alice", "x", 1)),
     ("insert_kept_session", rows.kept_session_row, KeptSession("ag_alice", "s", 1, 2, 3)),
+    (
+        "insert_api_key",
+        rows.api_key_row,
+        samples.api_key(expires_at=1, revoked_at=2, last_used_at=3),
+    ),
+    ("add_usage", rows.usage_row, UsageRow(1, "none", "client-1", 2, 3)),
     ("insert_signing_key", rows.signing_key_row, samples.signing_key(retires_at=1)),
     ("insert_first_signing_key", rows.signing_key_row, samples.signing_key(retires_at=1)),
     ("insert_account", rows.account_row, samples.account(disabled_at=1)),
@@ -131,5 +138,7 @@ def test_the_others_survive_the_row(
         assert rows.transaction(rows.transaction_row(away)) == away
     signed_in = samples.session(person=who)
     assert rows.session(rows.session_row(signed_in)) == signed_in
+    given_out = samples.api_key(scopes=scopes, name=text, sub=text)
+    assert rows.api_key(rows.api_key_row(given_out)) == given_out
     told = samples.audit(detail=detail, address=text)
     assert rows.audit_event(rows.audit_row(told)) == told

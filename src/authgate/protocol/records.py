@@ -200,6 +200,41 @@ class KeptSession:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A static API key that an operator gave out, known by its digest.
+
+    `key_id` and `name` may be shown; `sub` is the operator's name for whoever calls with it.
+    `last_used_at` is to the day.
+    """
+
+    key_digest: str
+    key_id: str
+    name: str
+    sub: str | None
+    scopes: tuple[str, ...]
+    created_at: int
+    expires_at: int | None = None
+    revoked_at: int | None = None
+    last_used_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """How many calls came on one day with one kind of credential from one client.
+
+    `day` is days since the epoch. `kind` is a short word (`none`, `ours`, `supabase`, `api_key`,
+    `unknown`); `client` is the client's identifier or the API key's name, or empty. `would_refuse`
+    counts those of the `calls` that would not pass if OAuth were required.
+    """
+
+    day: int
+    kind: str
+    client: str
+    calls: int
+    would_refuse: int
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """What a person allowed one client before: per client, person, redirect host and resource."""
 

@@ -21,6 +21,7 @@ from authgate.store import (
     schema,
     statements,
     statements_people,
+    statements_rollout,
     statements_social,
     statements_sweep,
 )
@@ -46,14 +47,22 @@ def _compile(statement: ClauseElement, paramstyle: str) -> tuple[str, tuple[str,
 
 def sqlite_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Every statement by name: its text for SQLite, and the names of its parameters."""
+    tuples = (
+        statements.positional(sqlite.insert),
+        statements_social.positional(),
+        statements_people.positional(sqlite.insert),
+        statements_rollout.positional(sqlite.insert),
+    )
+    mappings = (
+        statements.named(),
+        statements_social.named(),
+        statements_people.named(),
+        statements_rollout.named(),
+        statements_sweep.named(),
+    )
     return {
-        **{n: _compile(s, "qmark") for n, s in statements.positional(sqlite.insert).items()},
-        **{n: _compile(s, "qmark") for n, s in statements_social.positional().items()},
-        **{n: _compile(s, "qmark") for n, s in statements_people.positional(sqlite.insert).items()},
-        **{n: _compile(s, "named") for n, s in statements.named().items()},
-        **{n: _compile(s, "named") for n, s in statements_social.named().items()},
-        **{n: _compile(s, "named") for n, s in statements_people.named().items()},
-        **{n: _compile(s, "named") for n, s in statements_sweep.named().items()},
+        **{n: _compile(s, "qmark") for group in tuples for n, s in group.items()},
+        **{n: _compile(s, "named") for group in mappings for n, s in group.items()},
     }
 
 

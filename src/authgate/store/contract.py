@@ -10,11 +10,12 @@ cannot do now (locked, full, unreachable) raises `StoreUnavailable`, and then no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 from authgate.protocol.records import (
     Account,
+    ApiKey,
     Approval,
     AuditEvent,
     AuthorizationRequest,
@@ -34,6 +35,7 @@ from authgate.protocol.records import (
     Session,
     SigningKey,
     SocialTransaction,
+    UsageRow,
 )
 
 
@@ -57,19 +59,11 @@ class Swept:
     clients: int = 0
     transactions: int = 0
     events: int = 0
+    usage: int = 0
 
     @property
     def total(self) -> int:
-        return (
-            self.requests
-            + self.codes
-            + self.refresh_tokens
-            + self.grants
-            + self.sessions
-            + self.clients
-            + self.transactions
-            + self.events
-        )
+        return sum(getattr(self, field.name) for field in fields(self))
 
 
 class Store(Protocol):
@@ -97,7 +91,7 @@ class Store(Protocol):
         registered itself goes when it has no live grant (not revoked, not expired), no open
         request and no code to redeem, and was unused for 90 days (24 hours if never used since
         registration). One that an operator vouches for stays. An event that was told goes after
-        7 days.
+        7 days, a day's counts of usage after 90.
         """
 
     # --- clients ----------------------------------------------------------------------------
@@ -138,7 +132,14 @@ class Store(Protocol):
         """
 
     async def deny(self, request_digest: str, now: int, audit: AuditEvent) -> Approval:
-        """Answer a request without a code; the same deciding statement as `approve`."""
+        """Answer a request without a code (a no, or a login); the same deciding statement as
+        `approve`."""
+
+    async def reopen_login(self, request_digest: str, answered_at: int, audit: AuditEvent) -> bool:
+        """Take back the answer that a login was given at `answered_at`: its asker did not take it.
+
+        One statement decides: that very answer, and only a login's. False: there is none such.
+        """
 
     async def await_factor(self, request_digest: str, factor: PendingFactor, now: int) -> bool:
         """Keep what a second factor needs in the request's row, replacing an older one.
@@ -291,8 +292,14 @@ class Store(Protocol):
     async def close_session(self, session_digest: str, audit: AuditEvent) -> bool:
         """Forget a session. False: there was none."""
 
-    async def close_sessions_of(self, sub: str, audit: AuditEvent) -> int:
-        """Forget all browser sessions of a person; returns how many. Audited if there was one."""
+    async def close_sessions_of(
+        self, sub: str, audit: AuditEvent, begun_by: int | None = None
+    ) -> int:
+        """Forget all browser sessions of a person; returns how many. Audited if there was one.
+
+        With `begun_by` only those that began then or before: an event of yesterday that arrives
+        today is none of today's sessions' business.
+        """
 
     # --- people whom another service knows too ----------------------------------------------
 
@@ -335,6 +342,10 @@ class Store(Protocol):
         Swept 7 days later: whoever tells it again by then is told nothing new.
         """
 
+    async def saw(self, event_id: str) -> bool:
+        """Whether `first_sight` was told of it. For what is acted on before it is remembered, so
+        that trouble in between loses no event."""
+
     # --- sessions kept at the person's directory ----------------------------------------------
 
     async def keep_session(self, sub: str, sealed: str, now: int) -> KeptSession | None:
@@ -362,6 +373,44 @@ class Store(Protocol):
 
     async def drop_kept_session(self, sub: str, version: int) -> bool:
         """Forget exactly this version. False: it changed, or was dropped before."""
+
+    # --- static API keys ----------------------------------------------------------------------
+
+    async def add_api_key(self, key: ApiKey, audit: AuditEvent) -> None:
+        """Keep a new API key. The key and its identifier are random: a clash is a fault."""
+
+    async def api_key(self, key_digest: str) -> ApiKey | None:
+        """The API key with this digest, revoked and expired ones included: none is ever swept.
+
+        This is on the path of every call with one.
+        """
+
+    async def api_keys(self) -> Sequence[ApiKey]:
+        """All API keys, oldest first."""
+
+    async def revoke_api_key(self, key_id: str, now: int, audit: AuditEvent) -> bool:
+        """Revoke an API key, from the next call on. False: unknown, or revoked before.
+
+        Nothing else does: a key is the operator's, also where its `sub` is a person we know.
+        """
+
+    async def touch_api_key(self, key_digest: str, day: int) -> None:
+        """Remember that a key was used on `day` (days since the epoch), unless a later is known.
+
+        Kept as the second in which that day began. A write like any other: whoever has the key at
+        hand calls this for the first call of a day, not for each.
+        """
+
+    # --- who still uses what ------------------------------------------------------------------
+
+    async def add_usage(self, counted: Sequence[UsageRow]) -> None:
+        """Add these counts to those of the same day, kind and client, all of them or none.
+
+        Every client that is new to its day is a row: whoever counts bounds what a stranger names.
+        """
+
+    async def usage(self, since_day: int) -> Sequence[UsageRow]:
+        """The counts from that day (days since the epoch) on, by day, kind and client."""
 
     # --- signing keys -----------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import orjson
 
 from authgate.protocol.records import (
     Account,
+    ApiKey,
     AuditEvent,
     AuthorizationRequest,
     Bar,
@@ -29,6 +30,7 @@ from authgate.protocol.records import (
     Session,
     SigningKey,
     SocialTransaction,
+    UsageRow,
 )
 
 # Any: a row is what the driver gives; STRICT tables and these functions are its only types.
@@ -329,6 +331,32 @@ def kept_session_row(k: KeptSession) -> Row:
 
 def kept_session(r: Row) -> KeptSession:
     return KeptSession(*r)
+
+
+def api_key_row(k: ApiKey) -> Row:
+    return (
+        k.key_digest,
+        k.key_id,
+        k.name,
+        k.sub,
+        " ".join(k.scopes),
+        k.created_at,
+        k.expires_at,
+        k.revoked_at,
+        k.last_used_at,
+    )
+
+
+def api_key(r: Row) -> ApiKey:
+    return ApiKey(r[0], r[1], r[2], r[3], words(r[4]), *r[5:])
+
+
+def usage_row(u: UsageRow) -> Row:
+    return u.day, u.kind, u.client, u.calls, u.would_refuse
+
+
+def usage(r: Row) -> UsageRow:
+    return UsageRow(*r)
 
 
 def signing_key_row(k: SigningKey) -> Row:

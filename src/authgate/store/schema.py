@@ -25,7 +25,8 @@ _Integer = BigInteger().with_variant(Integer(), "sqlite")
 # Keys here are random, so in the key's own tree (WITHOUT ROWID) every row of a batch would lie on
 # a page of its own. By rowid, rows lie in the order they came: a batch shares the last pages and
 # only the small index is touched at random. Measured with 50,000 grants and batches of 32: code
-# exchange 95 µs instead of 165. `consents` has nothing but its key to begin with.
+# exchange 95 µs instead of 165. `consents` has nothing but its key to begin with, and the keys of
+# `usage_counts` come in the order of their days.
 _ROWID: dict[str, Any] = {"sqlite_strict": True}
 _KEYED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
 
@@ -277,6 +278,35 @@ kept_sessions = Table(
     _number("held_until", "until when one holder alone may refresh it; 0: nobody"),
     comment="sessions of people at their directory, to ask there whether they are still good",
     **_ROWID,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _text("key_digest", "SHA-256 of the API key", key=True),
+    _text("key_id", "public identifier, by which it is listed and revoked"),
+    _text("name", "what the operator calls it; need not be unique"),
+    _text("sub", "the operator's name for whoever calls with it", optional=True),
+    _text("scopes", "scopes it stands for, space-separated"),
+    _number("created_at", "when it was made"),
+    _number("expires_at", "when it stops working; empty: never", optional=True),
+    _number("revoked_at", "when it was revoked; set once", optional=True),
+    _number("last_used_at", "last call with it, to the day", optional=True),
+    Index("api_keys_by_id", "key_id", unique=True),  # revoke_api_key
+    comment="static API keys that an operator gave out",
+    **_ROWID,
+)
+
+usage_counts = Table(
+    "usage_counts",
+    metadata,
+    _number("day", "days since the epoch", key=True),
+    _text("kind", "the kind of credential that came, none among them", key=True),
+    _text("client", "the client, or the name of the API key; empty if nobody said", key=True),
+    _number("calls", "how many calls came so"),
+    _number("would_refuse", "how many of them would be refused if OAuth were required"),
+    comment="who still calls with what, counted by day",
+    **_KEYED,
 )
 
 signing_keys = Table(

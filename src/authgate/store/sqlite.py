@@ -1,8 +1,9 @@
 """The store on SQLite: the whole contract, for one machine and any number of worker processes.
 
 `sqlite_engine` opens the file and runs the steps of `sqlite_steps` and `sqlite_upkeep`; the methods
-about people whom another service knows too are in `sqlite_elsewhere`. SQLAlchemy is nowhere on this
-path. Never here: SQL text (`sqlite_sql`), the mapping of rows (`rows`), a rule of OAuth.
+about people whom another service knows too are in `sqlite_people`, those of a rollout in
+`sqlite_rollout`. SQLAlchemy is nowhere on this path. Never here: SQL text (`sqlite_sql`), the
+mapping of rows (`rows`), a rule of OAuth.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ from authgate.protocol.records import (
 from authgate.store import rows, sqlite_social, sqlite_steps, sqlite_upkeep
 from authgate.store import sqlite_sql as sql
 from authgate.store.contract import Swept
-from authgate.store.sqlite_elsewhere import PeopleElsewhere
+from authgate.store.sqlite_people import PeopleElsewhere
+from authgate.store.sqlite_rollout import Rollout
 
 
-class SqliteStore(PeopleElsewhere):
+class SqliteStore(PeopleElsewhere, Rollout):
     """See `contract.Store` for what each method promises."""
 
     # --- life -------------------------------------------------------------------------------
@@ -51,7 +53,10 @@ class SqliteStore(PeopleElsewhere):
         clients = await self._write(sqlite_upkeep.sweep_clients, now, batch)
         transactions = await self._write(sqlite_upkeep.sweep_transactions, now, batch)
         events = await self._write(sqlite_upkeep.sweep_events, now, batch)
-        return Swept(requests, codes, tokens, grants, sessions, clients, transactions, events)
+        usage = await self._write(sqlite_upkeep.sweep_usage, now, batch)
+        return Swept(
+            requests, codes, tokens, grants, sessions, clients, transactions, events, usage
+        )
 
     # --- clients ----------------------------------------------------------------------------
 
@@ -89,6 +94,9 @@ class SqliteStore(PeopleElsewhere):
 
     async def deny(self, request_digest: str, now: int, audit: AuditEvent) -> Approval:
         return await self._write(sqlite_steps.deny, request_digest, now, audit)
+
+    async def reopen_login(self, request_digest: str, answered_at: int, audit: AuditEvent) -> bool:
+        return await self._write(sqlite_steps.reopen_login, request_digest, answered_at, audit)
 
     async def await_factor(self, request_digest: str, factor: PendingFactor, now: int) -> bool:
         return await self._write(sqlite_steps.await_factor, request_digest, factor, now)
@@ -247,8 +255,10 @@ class SqliteStore(PeopleElsewhere):
     async def close_session(self, session_digest: str, audit: AuditEvent) -> bool:
         return await self._write(sqlite_upkeep.close_session, session_digest, audit)
 
-    async def close_sessions_of(self, sub: str, audit: AuditEvent) -> int:
-        return await self._write(sqlite_upkeep.close_sessions_of, sub, audit)
+    async def close_sessions_of(
+        self, sub: str, audit: AuditEvent, begun_by: int | None = None
+    ) -> int:
+        return await self._write(sqlite_upkeep.close_sessions_of, sub, audit, begun_by)
 
     # --- signing keys -----------------------------------------------------------------------
 

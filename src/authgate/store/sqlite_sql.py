@@ -273,6 +273,12 @@ DELETE_LINK = "DELETE FROM links WHERE links.workos_id = ? RETURNING workos_id, 
 # sub
 BAR_OF = "SELECT bars.sub, bars.reason, bars.barred_at FROM bars WHERE bars.sub = ?"
 
+# event_id
+EVENT = (
+    "SELECT seen_events.event_id, seen_events.seen_at FROM seen_events WHERE seen_events.event_id "
+    "= ?"
+)
+
 # sub
 LIFT_BAR = "DELETE FROM bars WHERE bars.sub = ?"
 
@@ -308,6 +314,40 @@ INSERT_BAR = (
 # event_id, seen_at
 INSERT_EVENT = (
     "INSERT INTO seen_events (event_id, seen_at) VALUES (?, ?) ON CONFLICT (event_id) DO NOTHING"
+)
+
+# key_digest, key_id, name, sub, scopes, created_at, expires_at, revoked_at, last_used_at
+INSERT_API_KEY = (
+    "INSERT INTO api_keys (key_digest, key_id, name, sub, scopes, created_at, expires_at, "
+    "revoked_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+# key_digest
+API_KEY = (
+    "SELECT api_keys.key_digest, api_keys.key_id, api_keys.name, api_keys.sub, api_keys.scopes, "
+    "api_keys.created_at, api_keys.expires_at, api_keys.revoked_at, api_keys.last_used_at FROM "
+    "api_keys WHERE api_keys.key_digest = ?"
+)
+
+# nothing
+API_KEYS = (
+    "SELECT api_keys.key_digest, api_keys.key_id, api_keys.name, api_keys.sub, api_keys.scopes, "
+    "api_keys.created_at, api_keys.expires_at, api_keys.revoked_at, api_keys.last_used_at FROM "
+    "api_keys ORDER BY api_keys.created_at, api_keys.key_id"
+)
+
+# since_day
+USAGE = (
+    "SELECT usage_counts.day, usage_counts.kind, usage_counts.client, usage_counts.calls, "
+    "usage_counts.would_refuse FROM usage_counts WHERE usage_counts.day >= ? ORDER BY "
+    "usage_counts.day, usage_counts.kind, usage_counts.client"
+)
+
+# day, kind, client, calls, would_refuse
+ADD_USAGE = (
+    "INSERT INTO usage_counts (day, kind, client, calls, would_refuse) VALUES (?, ?, ?, ?, ?) ON "
+    "CONFLICT (day, kind, client) DO UPDATE SET calls = (usage_counts.calls + excluded.calls), "
+    "would_refuse = (usage_counts.would_refuse + excluded.would_refuse)"
 )
 
 # after, limit
@@ -371,6 +411,13 @@ ANSWER_REQUEST = (
     "factor_sealed=NULL, factor_expires_at=NULL, factor_failures=NULL WHERE "
     "authorization_requests.request_digest = :request_digest AND "
     "authorization_requests.answered_at IS NULL AND authorization_requests.expires_at > :now"
+)
+
+# request_digest, answered_at
+REOPEN_LOGIN = (
+    "UPDATE authorization_requests SET answered_at=NULL WHERE "
+    "authorization_requests.request_digest = :request_digest AND authorization_requests.kind = "
+    "'login' AND authorization_requests.answered_at = :answered_at"
 )
 
 # kind, hint, sealed, until, failures, request_digest, now
@@ -479,6 +526,11 @@ EXPIRE_CODES_OF_CLIENT = (
     "AND codes.client_id = :client_id"
 )
 
+# sub, begun_by
+DELETE_SESSIONS_BEGUN_BY = (
+    "DELETE FROM sessions WHERE sessions.sub = :sub AND sessions.created_at <= :begun_by"
+)
+
 # retires_at
 RETIRE_SIGNING_KEYS = (
     "UPDATE signing_keys SET retires_at=:retires_at WHERE signing_keys.retires_at IS NULL OR "
@@ -549,6 +601,18 @@ DROP_KEPT_SESSION = (
     "DELETE FROM kept_sessions WHERE kept_sessions.sub = :sub AND kept_sessions.version = :version"
 )
 
+# now, key_id
+REVOKE_API_KEY = (
+    "UPDATE api_keys SET revoked_at=:now WHERE api_keys.key_id = :key_id AND api_keys.revoked_at "
+    "IS NULL"
+)
+
+# used_at, key_digest
+TOUCH_API_KEY = (
+    "UPDATE api_keys SET last_used_at=:used_at WHERE api_keys.key_digest = :key_digest AND "
+    "(api_keys.last_used_at IS NULL OR api_keys.last_used_at < :used_at)"
+)
+
 # until, batch
 SWEEP_REQUESTS = (
     "DELETE FROM authorization_requests WHERE authorization_requests.request_digest IN (SELECT "
@@ -581,6 +645,13 @@ SWEEP_SESSIONS = (
 SWEEP_EVENTS = (
     "DELETE FROM seen_events WHERE seen_events.event_id IN (SELECT seen_events.event_id FROM "
     "seen_events WHERE seen_events.seen_at <= :until LIMIT :batch OFFSET 0)"
+)
+
+# until, batch
+SWEEP_USAGE = (
+    "DELETE FROM usage_counts WHERE (usage_counts.day, usage_counts.kind, usage_counts.client) IN "
+    "(SELECT usage_counts.day, usage_counts.kind, usage_counts.client FROM usage_counts WHERE "
+    "usage_counts.day <= :until LIMIT :batch OFFSET 0)"
 )
 
 # until, batch
@@ -645,6 +716,12 @@ password_hash TEXT NOT NULL, created_at INTEGER NOT NULL, disabled_at INTEGER, P
 STRICT
 
 CREATE UNIQUE INDEX accounts_by_email ON accounts (email_key)
+
+CREATE TABLE api_keys ( key_digest TEXT NOT NULL, key_id TEXT NOT NULL, name TEXT NOT NULL, sub
+TEXT, scopes TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER,
+last_used_at INTEGER, PRIMARY KEY (key_digest) ) STRICT
+
+CREATE UNIQUE INDEX api_keys_by_id ON api_keys (key_id)
 
 CREATE TABLE audit_events ( id INTEGER NOT NULL, at INTEGER NOT NULL, event TEXT NOT NULL, outcome
 TEXT NOT NULL, actor TEXT, client_id TEXT, address TEXT, detail TEXT NOT NULL, PRIMARY KEY (id) )
@@ -744,4 +821,8 @@ NOT NULL
 CREATE INDEX social_transactions_by_end ON social_transactions (expires_at)
 
 CREATE INDEX social_transactions_by_sub ON social_transactions (sub) WHERE sub IS NOT NULL
+
+CREATE TABLE usage_counts ( day INTEGER NOT NULL, kind TEXT NOT NULL, client TEXT NOT NULL, calls
+INTEGER NOT NULL, would_refuse INTEGER NOT NULL, PRIMARY KEY (day, kind, client) ) WITHOUT ROWID,
+STRICT
 """

@@ -99,6 +99,14 @@ def deny(db: Cursor, request_digest: str, now: int, audit: AuditEvent) -> Approv
     return approval
 
 
+def reopen_login(db: Cursor, request_digest: str, answered_at: int, audit: AuditEvent) -> bool:
+    given = {"request_digest": request_digest, "answered_at": answered_at}
+    if db.execute(sql.REOPEN_LOGIN, given).rowcount == 0:
+        return False
+    record(db, audit)
+    return True
+
+
 def await_factor(db: Cursor, request_digest: str, factor: PendingFactor, now: int) -> bool:
     given = rows.await_factor(request_digest, factor, now)
     return db.execute(sql.AWAIT_FACTOR, given).rowcount == 1

@@ -33,8 +33,12 @@ def close_session(db: Cursor, session_digest: str, audit: AuditEvent) -> bool:
     return True
 
 
-def close_sessions_of(db: Cursor, sub: str, audit: AuditEvent) -> int:
-    closed = db.execute(sql.DELETE_SESSIONS_OF, (sub,)).rowcount
+def close_sessions_of(db: Cursor, sub: str, audit: AuditEvent, begun_by: int | None) -> int:
+    if begun_by is None:
+        closed = db.execute(sql.DELETE_SESSIONS_OF, (sub,)).rowcount
+    else:
+        given = {"sub": sub, "begun_by": begun_by}
+        closed = db.execute(sql.DELETE_SESSIONS_BEGUN_BY, given).rowcount
     if closed:
         record(db, audit)
     return closed
@@ -124,6 +128,10 @@ def sweep_sessions(db: Cursor, now: int, batch: int) -> int:
 
 def sweep_events(db: Cursor, now: int, batch: int) -> int:
     return db.execute(sql.SWEEP_EVENTS, {"until": now - 7 * _DAY, "batch": batch}).rowcount
+
+
+def sweep_usage(db: Cursor, now: int, batch: int) -> int:
+    return db.execute(sql.SWEEP_USAGE, {"until": now // _DAY - 90, "batch": batch}).rowcount
 
 
 def sweep_codes(db: Cursor, now: int, batch: int) -> int:

@@ -183,6 +183,13 @@ _DECIDE: dict[str, ClauseElement] = {
     "answer_request": update(authorization_requests)
     .values(answered_at=NOW, **NO_FACTOR)
     .where(_OF_REQUEST, _UNANSWERED),
+    "reopen_login": update(authorization_requests)
+    .values(answered_at=null())
+    .where(
+        _OF_REQUEST,
+        _requests.kind == literal_column("'login'"),
+        _requests.answered_at == _P("answered_at"),
+    ),
     "await_factor": update(authorization_requests)
     .values(
         factor_kind=_P("kind"),
@@ -268,6 +275,9 @@ _FOLLOW: dict[str, ClauseElement] = {
     "expire_codes_of_client": update(codes)
     .values(expires_at=NOW)
     .where(UNSPENT_CODE, codes.c.client_id == _P("client_id")),
+    "delete_sessions_begun_by": delete(sessions).where(
+        sessions.c.sub == _P("sub"), sessions.c.created_at <= _P("begun_by")
+    ),
     "retire_signing_keys": update(signing_keys)
     .values(retires_at=_P("retires_at"))
     .where(or_(signing_keys.c.retires_at.is_(None), signing_keys.c.retires_at > _P("retires_at"))),

@@ -44,6 +44,7 @@ _BY_KEY: dict[str, ClauseElement] = {
     ),
     "delete_link": delete(links).where(_this_link).returning(*links.columns),
     "bar_of": _where(bars, _their_bar),
+    "event": _where(seen_events, seen_events.c.event_id == _P("event_id")),
     "lift_bar": delete(bars).where(_their_bar),
     "kept_session": _where(kept_sessions, _their_session),
     # Of two who keep a newer one at once, each is told of another that is no longer kept.

@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
     update,
 )
 
@@ -33,6 +34,7 @@ from authgate.store.schema import (
     seen_events,
     sessions,
     social_transactions,
+    usage_counts,
 )
 from authgate.store.statements import LIVE_GRANT, NO_FACTOR, NOW, UNSPENT_CODE, first
 
@@ -64,6 +66,8 @@ _ended_long_ago = or_(
     grants.c.revoked_at < _P("before"),
 )
 
+_usage_key = tuple_(*usage_counts.primary_key)
+
 _SWEEP: dict[str, ClauseElement] = {
     "sweep_requests": _sweep(
         authorization_requests.c.request_digest, authorization_requests.c.expires_at <= _P("until")
@@ -84,6 +88,13 @@ _SWEEP: dict[str, ClauseElement] = {
     ),
     "sweep_sessions": _sweep(sessions.c.session_digest, sessions.c.expires_at <= _P("until")),
     "sweep_events": _sweep(seen_events.c.event_id, seen_events.c.seen_at <= _P("until")),
+    "sweep_usage": delete(usage_counts).where(
+        _usage_key.in_(
+            first(
+                select(*usage_counts.primary_key).where(usage_counts.c.day <= _P("until")), _batch
+            )
+        )
+    ),
     "sweep_unspent_codes": _sweep(
         codes.c.code_digest, codes.c.redeemed_at.is_(None), codes.c.expires_at <= _P("until")
     ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from authgate.protocol.records import (
     Account,
+    ApiKey,
     Approval,
     AuditEvent,
     AuthorizationRequest,
@@ -160,6 +161,18 @@ def login(name: str = "login-1", **but: Any) -> AuthorizationRequest:
     of_nobody = {"client_id": "", "redirect_uri": "", "code_challenge": "", "resource": ""}
     asked = {"kind": "login", "state": None, "scopes": (), "prompt": (), "external": "sealed-name"}
     return request(name, **{**of_nobody, **asked, **but})
+
+
+def api_key(name: str = "reports", **but: Any) -> ApiKey:
+    plain = ApiKey(
+        key_digest=digest(f"api-key-{name}"),
+        key_id=f"key_{name}",
+        name=name,
+        sub="report-job",
+        scopes=("mcp:use", "mcp:admin"),
+        created_at=NOW,
+    )
+    return replace(plain, **but)
 
 
 def signing_key(kid: str = "key-1", **but: Any) -> SigningKey:

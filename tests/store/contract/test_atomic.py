@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from authgate.protocol.records import UsageRow
 from authgate.store.contract import Store
 from tests.store.contract.engines import Engine
 from tests.store.contract.samples import (
@@ -18,6 +19,7 @@ from tests.store.contract.samples import (
     LIMIT,
     NOW,
     account,
+    api_key,
     audit,
     begin,
     client,
@@ -26,6 +28,7 @@ from tests.store.contract.samples import (
     grant,
     issue,
     link,
+    login,
     person,
     request,
     session,
@@ -70,6 +73,9 @@ STEPS: dict[str, Step] = {
     "unlink": lambda s: s.unlink("user_1", audit()),
     "bar": lambda s: s.bar("ag_alice", "x", NOW, audit()),
     "close_session": lambda s: s.close_session(session().session_digest, audit()),
+    "add_api_key": lambda s: s.add_api_key(api_key("new"), audit()),
+    "revoke_api_key": lambda s: s.revoke_api_key(api_key().key_id, NOW, audit()),
+    "reopen_login": lambda s: s.reopen_login(login().request_digest, NOW, audit()),
     "add_signing_key": lambda s: s.add_signing_key(signing_key("new"), NOW, audit()),
     "add_account": lambda s: s.add_account(account("ag_new", "new@x"), audit()),
     "disable": lambda s: s.set_account_disabled("ag_alice", NOW, NOW, audit()),
@@ -80,6 +86,10 @@ STEPS: dict[str, Step] = {
 # Nothing is told of these: the person did nothing.
 SILENT: dict[str, Step] = {
     "keep_session": lambda s: s.keep_session("ag_alice", "sealed-new", NOW),
+    # The first row is new; the second is added to, and fails.
+    "add_usage": lambda s: s.add_usage(
+        [UsageRow(1, "ours", "", 1, 0), UsageRow(1, "none", "", 1, 1)]
+    ),
 }
 
 FAULTS: list[tuple[str, str, str]] = [
@@ -103,6 +113,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ("open_barred_session", "DELETE", "bars"),
     ("bar", "DELETE", "sessions"),
     ("keep_session", "INSERT", "kept_sessions"),
+    ("add_usage", "UPDATE", "usage_counts"),
     ("add_signing_key", "INSERT", "signing_keys"),
     ("disable", "UPDATE", "grants"),
     ("disable", "DELETE", "sessions"),
@@ -121,6 +132,10 @@ async def _furnish(store: Store) -> None:
     await store.bar("ag_bob", "x", NOW, audit())
     await store.link(link(), audit())
     await store.keep_session("ag_alice", "sealed", NOW)
+    await store.add_api_key(api_key(), audit())
+    await store.add_usage([UsageRow(1, "none", "", 1, 1)])
+    await store.open_request(login())
+    await store.deny(login().request_digest, NOW, audit())
     await store.add_first_signing_key(signing_key())
     for name in ("1", "2"):
         await begin(store, name)

@@ -178,6 +178,21 @@ async def test_all_sessions_of_a_person_are_closed(store: Store) -> None:
     assert [e for e in await _events(store) if e != "test.event"] == ["closed"]
 
 
+async def test_of_a_persons_sessions_those_begun_by_a_moment_are_closed(store: Store) -> None:
+    for name, begun in (("before", NOW - 1), ("then", NOW), ("after", NOW + 1)):
+        await store.open_session(session(name, created_at=begun), audit())
+    await store.open_session(session("bobs", person=person("ag_bob")), audit())
+    assert await store.close_sessions_of("ag_alice", audit("closed"), NOW) == 2
+    left = {
+        name
+        for name in ("before", "then", "after", "bobs")
+        if await store.session(session(name).session_digest, NOW)
+    }
+    assert left == {"after", "bobs"}
+    assert await store.close_sessions_of("ag_alice", audit("again"), NOW) == 0
+    assert [e for e in await _events(store) if e != "test.event"] == ["closed"]
+
+
 # --- told events --------------------------------------------------------------------------------
 
 
@@ -185,6 +200,16 @@ async def test_an_event_is_seen_first_once(store: Store) -> None:
     assert await store.first_sight("event_1", NOW)
     assert not await store.first_sight("event_1", NOW + 1)
     assert await store.first_sight("event_2", NOW)
+
+
+async def test_whether_an_event_was_seen_can_be_asked_before_it_is_remembered(
+    store: Store,
+) -> None:
+    assert not await store.saw("event_1")
+    assert not await store.saw("event_1")
+    await store.first_sight("event_1", NOW)
+    assert await store.saw("event_1")
+    assert not await store.saw("event_2")
 
 
 async def test_of_many_tellings_one_is_the_first(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -105,3 +106,28 @@ async def test_a_login_of_no_client_is_answered_as_any_request(store: Store) -> 
     assert await store.deny(asked.request_digest, NOW + 1, audit()) is Approval.ALREADY_ANSWERED
     assert await store.request(asked.request_digest) == replace(asked, answered_at=NOW + 1)
     assert "sealed-name" not in repr(asked)
+
+
+async def test_the_answer_to_a_login_is_taken_back_once(store: Store) -> None:
+    asked = login()
+    await store.open_request(asked)
+    assert not await store.reopen_login(asked.request_digest, NOW, audit("reopened"))
+    await store.deny(asked.request_digest, NOW + 1, audit("answered"))
+    assert not await store.reopen_login(asked.request_digest, NOW, audit("reopened"))
+    again = await asyncio.gather(
+        *(store.reopen_login(asked.request_digest, NOW + 1, audit("reopened")) for _ in range(50))
+    )
+    assert again.count(True) == 1
+    assert await store.request(asked.request_digest) == asked
+    assert [e.event for e in await store.audit_events()] == ["reopened", "answered"]
+    assert await store.deny(asked.request_digest, NOW + 2, audit()) is Approval.APPROVED
+    assert not await store.reopen_login(asked.request_digest, NOW + 1, audit())
+
+
+@pytest.mark.parametrize("kind", ["browser", "tool"])
+async def test_no_other_answer_is_taken_back(store: Store, kind: str) -> None:
+    await store.open_request(request(kind=kind))
+    assert await store.approve(HANDLE, code(), None, NOW, audit()) is Approval.APPROVED
+    assert not await store.reopen_login(HANDLE, NOW, audit())
+    assert not await store.reopen_login("nothing", NOW, audit())
+    assert await store.deny(HANDLE, NOW, audit()) is Approval.ALREADY_ANSWERED
