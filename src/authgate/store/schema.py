@@ -124,7 +124,7 @@ social_transactions = Table(
     _text("transaction_digest", "SHA-256 of the name that comes back from the provider", key=True),
     _text("provider", "github or google"),
     _text("request_digest", "the authorization request or challenge it is for"),
-    _text("kind", "browser or tool: what kind of request that is"),
+    _text("kind", "browser, tool or login: what kind of request that is"),
     _text("browser_digest", "SHA-256 of the cookie of the browser that was sent away"),
     _text("sealed", "what the way back needs, encrypted"),
     _number("created_at", "when the browser was sent away"),

@@ -58,6 +58,10 @@ async def _link(store: Store, name: str) -> str:
     return "won" if await store.link(wanted, audit()) == wanted else "lost"
 
 
+async def _bar(store: Store, name: str) -> str:
+    return "won" if await store.bar(name, str(os.getpid()), NOW, audit()) else "lost"
+
+
 async def _first_sight(store: Store, name: str) -> str:
     return "won" if await store.first_sight(name, NOW) else "lost"
 
@@ -75,6 +79,7 @@ RACERS: dict[str, Callable[[Store, str], Awaitable[str]]] = {
     "return": _return,
     "hand_over": _hand_over,
     "link": _link,
+    "bar": _bar,
     "first_sight": _first_sight,
     "hold": _hold,
 }

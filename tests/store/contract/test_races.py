@@ -140,6 +140,7 @@ PREPARE: dict[str, Callable[[Store, str], Awaitable[object]]] = {
     "return": _away,
     "hand_over": _handed_over,
     "link": _nothing,
+    "bar": _nothing,
     "first_sight": _nothing,
     "hold": _kept,
 }
