@@ -80,9 +80,10 @@ class AuthKit:
 
         The person is then whoever was here last, whatever our own session says: the trap.
         """
-        user = self.state.users.get(self.state.browsers.get(request.cookies.get(COOKIE, ""), ""))
-        if self.environment.sticky and user is not None:
-            return self.connect.finish(flow, user, [])
+        known = self.state.browsers.get(request.cookies.get(COOKIE, ""), "")
+        session = self.state.sessions.get(known)
+        if self.environment.sticky and session is not None and session.ended is None:
+            return self.connect.finish(flow, session, [])
         if self.environment.login_uri is not None:
             return with_query(self.environment.login_uri, {"external_auth_id": flow.id})
         return with_query("/standin/login", {"flow": flow.id})
@@ -146,7 +147,8 @@ class AuthKit:
         person = self.environment.people[int(picked)]
         user = self.environment.user_by_email(person.email)
         user = user or self.environment.add_user(person.email)
-        raise web.HTTPFound(self.connect.finish(flow, user, []))
+        session = self.environment.open_session(user, "oauth", None)
+        raise web.HTTPFound(self.connect.finish(flow, session, []))
 
     def _flow(self, name: str) -> Flow:
         flow = self.state.flows.get(name)
@@ -160,7 +162,7 @@ class AuthKit:
         """The URL that `complete` gave: only in the browser that began, only before a decision."""
         flow, user = self._back(request, request.query.get("state", ""))
         name = secrets.token_urlsafe(16)
-        self.state.browsers[name] = user.id
+        self.state.browsers[name] = flow.session_id
         answer = self._consent_page(flow, user)
         answer.set_cookie(COOKIE, name, httponly=True, samesite="Lax")
         return answer

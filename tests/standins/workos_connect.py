@@ -9,7 +9,7 @@ from aiohttp import web
 
 from tests.standins.workos_answers import Problem, json_object, listed, not_found
 from tests.standins.workos_environment import Environment
-from tests.standins.workos_state import FLOW_LASTS, Application, Flow, User, new_id, stamp
+from tests.standins.workos_state import FLOW_LASTS, Application, Flow, Session, User, new_id, stamp
 from tests.standins.workos_users import check_metadata, valid_email
 
 RESERVED = ("iss", "sub", "aud", "exp", "iat", "nbf", "jti", "sid", "scope", "client_id", "org_id")
@@ -52,13 +52,14 @@ class Connect:
             code = "external_auth_session_already_completed"
             raise Problem(400, code, "This external auth session was already completed.")
         user = self._upsert(person)
-        return web.json_response({"redirect_uri": self.finish(flow, user, options)})
+        session = self.environment.open_session(user, "external_auth", None)
+        return web.json_response({"redirect_uri": self.finish(flow, session, options)})
 
-    def finish(self, flow: Flow, user: User, options: list[dict[str, Any]]) -> str:
+    def finish(self, flow: Flow, session: Session, options: list[dict[str, Any]]) -> str:
         """The person of this flow is known; the URL that the browser goes on at."""
-        flow.user_id, flow.options, flow.completed = user.id, options, True
+        flow.user_id, flow.session_id = session.user_id, session.id
+        flow.options, flow.completed = options, True
         flow.returned = secrets.token_urlsafe(24)
-        self.environment.open_session(user, "external_auth", None)
         return f"{self.environment.authkit_url}/oauth2/authorize/complete?state={flow.returned}"
 
     def _upsert(self, person: dict[str, Any]) -> User:
@@ -76,6 +77,7 @@ class Connect:
                 setattr(user, name, person[name])
         user.metadata |= person.get("metadata") or {}
         user.updated = self.environment.now()
+        self.environment.emit("user.updated", user.body())
         return user
 
     # --- applications -----------------------------------------------------------------------
@@ -171,12 +173,12 @@ def _shape(body: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     person, options = body.get("user"), body.get("user_consent_options") or []
     errors = []
     if not isinstance(body.get("external_auth_id"), str) or not body["external_auth_id"]:
-        errors.append({"code": "external_auth_id_required", "field": "external_auth_id"})
+        errors.append({"code": "required", "field": "external_auth_id"})
     if not isinstance(person, dict):
-        errors.append({"code": "user_required", "field": "user"})
+        errors.append({"code": "required", "field": "user"})
         person = {}
     errors += [
-        {"code": f"{name}_required", "field": f"user.{name}"}
+        {"code": "required", "field": f"user.{name}"}
         for name in ("id", "email")
         if not isinstance(person.get(name), str) or not person[name]
     ]

@@ -106,13 +106,7 @@ class Environment:
                 consent.ended = True
         for name in [name for name, owner in self.state.links.items() if owner == user.id]:
             del self.state.links[name]
-        self.leave_browsers(user.id)
         self.emit("user.deleted", user.body())
-
-    def leave_browsers(self, user_id: str) -> None:
-        """AuthKit's own browser sessions of a person end."""
-        for name in [name for name, owner in self.state.browsers.items() if owner == user_id]:
-            del self.state.browsers[name]
 
     # --- sessions of User Management --------------------------------------------------------
 

@@ -141,7 +141,6 @@ class Login:
         if session is None:
             raise PageProblem("session_not_found", "There is no such session.", status=404)
         self.environment.end_session(session)
-        self.environment.leave_browsers(session.user_id)
         return_to = request.query.get("return_to")
         if return_to is None:
             answer = page("Signed out", "<p>You are signed out.</p>")

@@ -219,6 +219,7 @@ class Flow:
     nonce: str | None
     handshake: str
     """The value of the cookie of the browser that it began in."""
+    session_id: str = ""
     user_id: str | None = None
     returned: str = ""
     """The opaque state of the URL that `complete` gave."""
@@ -298,7 +299,7 @@ class State:
         self.consents: Bounded[Consent] = Bounded()
         self.refresh: Bounded[Refresh] = Bounded()
         self.browsers: Bounded[str] = Bounded()
-        """AuthKit's own browser session -> user id."""
+        """AuthKit's own browser session (a cookie) -> the session that it stands for."""
         self.events: Bounded[dict[str, Any]] = Bounded()
         self.resource_ids: Bounded[str] = Bounded()
         """Resource indicator -> its id at the API."""
