@@ -6,12 +6,15 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from authgate.directories.contract import SignIn, Visitor
 from authgate.directories.supabase.directory import SupabaseDirectory, SupabasePolicy, Timing
 from authgate.fetch import Fetch
-from tests.security.making import make_vault
+from authgate.store.sqlite import SqliteStore
+from tests.security.making import make_vault, opened_store
 from tests.standins.supabase import SupabaseStandin
 from tests.standins.supabase_state import Options
 
@@ -42,8 +45,11 @@ class Clocks:
 class House:
     """`policy` details given at the making override these defaults."""
 
-    def __init__(self, standin: SupabaseStandin, fetch: Fetch, **policy: Any) -> None:
+    def __init__(
+        self, standin: SupabaseStandin, fetch: Fetch, store: SqliteStore, **policy: Any
+    ) -> None:
         self.standin = standin
+        self.store = store
         self.state = standin.state
         self.clocks = Clocks()
         self.fetch = fetch
@@ -51,12 +57,13 @@ class House:
         details = {"auth_url": standin.auth_url, **keys, **policy}
         self.policy = SupabasePolicy(**details)
         self.vault = make_vault()
-        self.directory = SupabaseDirectory(self.policy, fetch, self.vault, self.clocks.timing())
+        self.directory = self.another()
 
     def another(self, **policy: Any) -> SupabaseDirectory:
         """A second directory at the same project; the caller closes it."""
         changed = replace(self.policy, **policy)
-        return SupabaseDirectory(changed, self.fetch, self.vault, self.clocks.timing())
+        timing = self.clocks.timing()
+        return SupabaseDirectory(changed, self.fetch, self.vault, self.store, timing)
 
     async def sign_in(
         self, email: str = EMAIL, password: str = PASSWORD, visitor: Visitor = VISITOR
@@ -68,14 +75,15 @@ class House:
 async def opened_house(options: Options | None = None, **policy: Any) -> AsyncIterator[House]:
     """Passwords are judged at once unless `options` say otherwise."""
     chosen = options or Options(known_takes=0, unknown_takes=0)
-    async with SupabaseStandin(chosen) as standin:
-        fetch = Fetch()
-        house = House(standin, fetch, **policy)
-        try:
-            yield house
-        finally:
-            await house.directory.close()
-            await fetch.close()
+    with TemporaryDirectory() as folder:
+        async with SupabaseStandin(chosen) as standin, opened_store(Path(folder)) as store:
+            fetch = Fetch()
+            house = House(standin, fetch, store, **policy)
+            try:
+                yield house
+            finally:
+                await house.directory.close()
+                await fetch.close()
 
 
 def quick(**options: Any) -> Options:

@@ -41,13 +41,6 @@ async def test_a_session_of_the_persons_own_app_stays(house: House) -> None:
     assert list(house.state.sessions) == [own.id]
 
 
-async def test_a_session_is_kept_where_that_is_wanted(house: House) -> None:
-    keeping = house.another(keep_session=True)
-    await keeping.sign_in_with_password(EMAIL, PASSWORD, From("192.0.2.1"))
-    await keeping.close()
-    assert len(house.state.sessions) == 1
-
-
 async def test_nothing_of_the_visitors_goes_out_but_the_two_he_typed(house: House) -> None:
     await house.sign_in()
     seen = house.standin.gate.seen[0]

@@ -64,13 +64,29 @@ async def test_what_the_project_has_switched_on_is_told() -> None:
 async def test_what_is_to_be_known_is_told(house: House) -> None:
     for policy, said in (
         ({"secret_key": None}, "24 hours"),
-        ({"keep_session": True}, "does not store them"),
+        ({"keep_session": True}, "signed out of all clients too"),
+        ({"keep_session": True, "secret_key": None}, "has to sign in again"),
         ({"forward_address": True}, "captcha"),
         ({}, "30 a minute"),
     ):
         directory = house.another(**policy)
         assert said in "\n".join((await directory.report(CALLBACK)).notes)
         await directory.close()
+
+
+async def test_who_cannot_be_rechecked_is_told_as_it_is(house: House) -> None:
+    for policy, untrue in (
+        ({"keep_session": True}, "has to sign in again"),
+        ({"keep_session": True, "secret_key": None}, "24 hours"),
+        ({"secret_key": None}, "are kept here"),
+    ):
+        directory = house.another(**policy)
+        assert untrue not in "\n".join((await directory.report(CALLBACK)).notes)
+        await directory.close()
+    wrong = {"secret_key": "sb_secret_wrong"}
+    assert "nobody can be rechecked" in await problems(house, **wrong)
+    kept = await problems(house, **wrong, keep_session=True)
+    assert "nobody without a kept session can be rechecked" in kept
 
 
 async def test_no_key_is_in_a_report(house: House) -> None:

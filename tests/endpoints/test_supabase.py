@@ -365,7 +365,7 @@ async def test_without_a_secret_key_connections_last_a_day(project_with: Open) -
 
 def _a_minute_later(project: Project) -> None:
     """What the directory remembers of people is too old by now."""
-    project.gate.app.home.directory._standing._kept.clear()
+    project.gate.app.home.directory._standing._recent._kept.clear()
 
 
 async def _vouched(project: Project, ago: int) -> None:

@@ -34,7 +34,7 @@ from tests.standins.supabase_state import (
     User,
     new_refresh,
 )
-from tests.standins.supabase_tokens import TTL, Signer, access_claims
+from tests.standins.supabase_tokens import Signer, access_claims
 
 FLOW_LASTS = 300
 
@@ -183,7 +183,9 @@ class SupabaseStandin:
     async def change_user(self, request: web.Request) -> web.Response:
         user, body = self.session_of(request).user, await json_body(request)
         user.user_metadata |= body.get("data", {})
-        user.password = body.get("password", user.password)
+        if "password" in body:
+            user.password = body["password"]
+            self.state.end_sessions(user, but=self.session_of(request))
         return web.json_response(user.body())
 
     async def logout(self, request: web.Request) -> web.Response:
@@ -220,14 +222,15 @@ class SupabaseStandin:
         return {
             "access_token": access_token,
             "token_type": "bearer",
-            "expires_in": TTL,
-            "expires_at": int(self.state.now()) + TTL,
+            "expires_in": self.options.access_lasts,
+            "expires_at": int(self.state.now()) + self.options.access_lasts,
             "refresh_token": session.refresh[-1],
             "user": session.user.body(),
         }
 
     def _access_token(self, session: Session, **claims: Any) -> str:
-        made = access_claims(session, self.auth_url, self.state.now()) | claims
+        now, lasts = self.state.now(), self.options.access_lasts
+        made = access_claims(session, self.auth_url, now, lasts) | claims
         return self.signer.sign({name: value for name, value in made.items() if value is not None})
 
     async def _password(self, request: web.Request, body: dict[str, Any]) -> Session:
@@ -273,22 +276,27 @@ class SupabaseStandin:
         return self.state.open_session(flow.user, "oauth")
 
     def _refresh(self, body: dict[str, Any]) -> Session:
+        """In the real one's order: the token, the ban, the session's time, the reuse."""
         token = body.get("refresh_token")
         if not isinstance(token, str) or not token:
             raise Problem(400, "validation_failed", "Refresh token is not valid")
-        for session in list(self.state.sessions.values()):
-            if token not in session.refresh:
-                continue
-            if self.state.banned(session.user):
-                raise Problem(400, "user_banned", "User is banned")
-            age = len(session.refresh) - 1 - session.refresh.index(token)
-            if age > 1:  # older than the parent of the active one: the whole session ends
-                del self.state.sessions[session.id]
-                raise Problem(400, "refresh_token_already_used", "Invalid Refresh Token")
-            if age == 0:
-                session.refresh.append(new_refresh())
-            return session
-        raise Problem(400, "refresh_token_not_found", "Invalid Refresh Token")
+        sessions = self.state.sessions.values()
+        session = next((one for one in sessions if token in one.refresh), None)
+        if session is None:
+            raise Problem(400, "refresh_token_not_found", "Invalid Refresh Token")
+        if self.state.banned(session.user):
+            raise Problem(400, "user_banned", "User is banned")
+        if self.state.over(session):
+            raise Problem(400, "session_expired", "Invalid Refresh Token: Session Expired")
+        now, active = self.state.now(), session.active
+        if active is not None and session.parents.get(active) == token:
+            return session  # its answer got lost, so it is given once more
+        if token in session.used and now > session.used[token] + self.options.reuse_interval:
+            # All of them are void. The session stays: its access tokens are good to their end.
+            session.used |= {one: now for one in session.refresh if one not in session.used}
+            raise Problem(400, "refresh_token_already_used", "Invalid Refresh Token: Already Used")
+        session.swap(token, now)
+        return session
 
 
 def _people(standin: SupabaseStandin) -> list[str]:

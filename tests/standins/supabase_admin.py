@@ -61,7 +61,9 @@ class Admin:
     async def change(self, request: web.Request) -> web.Response:
         user, body = self._user(request), await json_body(request)
         user.email = str(body.get("email", user.email)).lower()
-        user.password = body.get("password", user.password)
+        if "password" in body:
+            user.password = body["password"]
+            self.state.end_sessions(user)
         user.confirmed = user.confirmed or bool(body.get("email_confirm"))
         self._ban(user, body)
         return web.json_response(user.body())
@@ -70,6 +72,7 @@ class Admin:
         user, body = self._user(request), await json_body(request)
         if body.get("should_soft_delete"):
             user.deleted, user.email, user.password = True, uuid.uuid4().hex, None
+            self.state.end_sessions(user)
         else:
             self.state.remove(user)
         return web.json_response({})

@@ -32,6 +32,12 @@ class Options:
     known_takes: float = 0.084
     unknown_takes: float = 0.006
     prefix: str = "/auth/v1"
+    access_lasts: int = 3600
+    reuse_interval: float = 0.0
+    """Seconds in which a refresh token that was used may be used again."""
+    sessions_last: float | None = None
+    """The time box of sessions, in seconds."""
+    single_session: bool = False
 
 
 @dataclass
@@ -105,6 +111,23 @@ class Session:
     aal: str
     amr: list[dict[str, Any]]
     refresh: list[str] = field(default_factory=list)
+    """Its refresh tokens, oldest first. The last is the active one, until all were revoked."""
+    parents: dict[str, str] = field(default_factory=dict)
+    used: dict[str, float] = field(default_factory=dict)
+    """When a refresh token was used or revoked."""
+    began: float = 0.0
+    refreshed: float = 0.0
+
+    @property
+    def active(self) -> str | None:
+        last = self.refresh[-1] if self.refresh else ""
+        return None if last in self.used else last
+
+    def swap(self, token: str, now: float) -> None:
+        """A new refresh token in place of `token`."""
+        self.used[token] = self.refreshed = now
+        self.refresh.append(new_refresh())
+        self.parents[self.refresh[-1]] = token
 
 
 @dataclass
@@ -202,14 +225,31 @@ class State:
 
     def remove(self, user: User) -> None:
         self.users.pop(user.id, None)
+        self.end_sessions(user)
+
+    def end_sessions(self, user: User, but: Session | None = None) -> None:
+        """What a sign-out everywhere does, and a new password, and a deletion."""
         for session in [one for one in self.sessions.values() if one.user is user]:
-            del self.sessions[session.id]
+            if session is not but:
+                del self.sessions[session.id]
 
     def open_session(self, user: User, method: str) -> Session:
-        entry = {"method": method, "timestamp": int(self.now())}
+        now = self.now()
+        entry = {"method": method, "timestamp": int(now)}
         session = Session(str(uuid.uuid4()), user, "aal1", [entry], [new_refresh()])
+        session.began = session.refreshed = now
         self.sessions[session.id] = session
         return session
+
+    def over(self, session: Session) -> bool:
+        """Does a rule of the project say that this session has had its time?"""
+        lasts = self.options.sessions_last
+        if lasts is not None and self.now() >= session.began + lasts:
+            return True
+        others = [one for one in self.sessions.values() if one.user is session.user]
+        return self.options.single_session and any(
+            one.refreshed > session.refreshed for one in others
+        )
 
     def over_limit(self, address: str) -> bool:
         """150 in five minutes, thirty at once: one bucket an address, shared by all grants."""

@@ -12,8 +12,6 @@ from joserfc.jwk import ECKey, OctKey
 
 from tests.standins.supabase_state import Session
 
-TTL = 3600
-
 
 class Signer:
     """Signs as the project does: HS256 with the shared secret, or ES256 with a named key."""
@@ -60,13 +58,13 @@ class Signer:
         return None
 
 
-def access_claims(session: Session, issuer: str, now: float) -> dict[str, Any]:
+def access_claims(session: Session, issuer: str, now: float, lasts: int) -> dict[str, Any]:
     user = session.user
     return {
         "iss": issuer,
         "sub": user.id,
         "aud": "authenticated",
-        "exp": int(now) + TTL,
+        "exp": int(now) + lasts,
         "iat": int(now),
         "email": user.email,
         "phone": user.phone,

@@ -179,19 +179,87 @@ async def test_user_is_live_and_logout_has_scopes(call: Caller) -> None:
     assert (await call("GET", "/user", gate.anon))[1]["code"] == "no_authorization"
 
 
+REFRESH = "/token?grant_type=refresh_token"
+
+
+async def refreshed(call: Caller, token: str) -> Any:
+    return (await call("POST", REFRESH, json={"refresh_token": token}))[1]
+
+
 async def test_refresh_tokens_rotate(call: Caller) -> None:
-    path = "/token?grant_type=refresh_token"
-    first = (await call.password("ana@example.com"))[1]["refresh_token"]
-    second = (await call("POST", path, json={"refresh_token": first}))[1]["refresh_token"]
-    again = (await call("POST", path, json={"refresh_token": first}))[1]["refresh_token"]
+    begun = (await call.password("ana@example.com"))[1]
+    first = begun["refresh_token"]
+    second = (await refreshed(call, first))["refresh_token"]
+    again = (await refreshed(call, first))["refresh_token"]
     assert again == second  # the parent of the active one
-    third = (await call("POST", path, json={"refresh_token": second}))[1]["refresh_token"]
+    third = (await refreshed(call, second))["refresh_token"]
     for token, code in (
         (first, "refresh_token_already_used"),
-        (third, "refresh_token_not_found"),
+        (third, "refresh_token_already_used"),  # the newest too: all are void by now
+        ("unknown", "refresh_token_not_found"),
         ("", "validation_failed"),
     ):
-        assert (await call("POST", path, json={"refresh_token": token}))[1]["code"] == code
+        assert (await refreshed(call, token))["code"] == code
+    bearer = {"Authorization": f"Bearer {begun['access_token']}"}
+    assert (await call("GET", "/user", **bearer))[0] == 200
+
+
+async def test_a_used_token_may_be_used_again_within_the_interval(call: Caller) -> None:
+    call.standin.options.reuse_interval = 10
+    token = (await call.password("ana@example.com"))[1]["refresh_token"]
+    for _ in range(3):
+        newest = (await refreshed(call, token))["refresh_token"]
+        await refreshed(call, newest)
+    call.standin.state.shift += 11
+    assert (await refreshed(call, token))["code"] == "refresh_token_already_used"
+
+
+async def test_every_end_of_a_session_has_its_code(call: Caller) -> None:
+    state, gate = call.standin.state, call.standin.gate
+    ana = state.user_by_email("ana@example.com")
+    assert ana is not None
+    admin = f"/admin/users/{ana.id}"
+
+    async def ends(how: Any) -> tuple[str, str]:
+        begun = (await call.password("ana@example.com", ana.password or ""))[1]
+        bearer = {"Authorization": f"Bearer {begun['access_token']}"}
+        await how(bearer)
+        live = (await call("GET", "/user", **bearer))[1]
+        return (await refreshed(call, begun["refresh_token"])).get("code"), live.get("code")
+
+    async def other_password(_: Any) -> None:
+        other = (await call.password("ana@example.com"))[1]["access_token"]
+        bearer = {"Authorization": f"Bearer {other}"}
+        await call("PUT", "/user", json={"password": "another long one"}, **bearer)
+        assert (await call("GET", "/user", **bearer))[0] == 200  # the one it was changed with
+
+    async def out(bearer: Any) -> None:
+        await call("POST", "/logout?scope=global", **bearer)
+
+    async def change(_: Any, **body: object) -> None:
+        await call("PUT", admin, gate.secret, body)
+
+    async def remove(_: Any, **body: object) -> None:
+        await call("DELETE", admin, gate.secret, body)
+
+    async def time_passes(_: Any) -> None:
+        call.standin.options.sessions_last = 600
+        state.shift += 601
+
+    async def newer(_: Any) -> None:
+        call.standin.options.sessions_last = None
+        call.standin.options.single_session = True
+        await call.password("ana@example.com", ana.password or "")
+
+    gone = ("refresh_token_not_found", "session_not_found")
+    assert await ends(out) == gone
+    assert await ends(other_password) == gone
+    assert await ends(lambda b: change(b, password="a third long one")) == gone
+    assert await ends(time_passes) == ("session_expired", None)
+    assert await ends(newer) == ("session_expired", None)
+    assert await ends(lambda b: change(b, ban_duration="24h")) == ("user_banned",) * 2
+    ana.banned_until = None
+    assert await ends(remove) == ("refresh_token_not_found", "user_not_found")
 
 
 async def test_the_admin_api_makes_bans_and_removes(call: Caller) -> None:

@@ -80,7 +80,8 @@ def home_of(core: Core) -> Home:
     from authgate.fetch import Fetch
 
     fetch = Fetch()
-    directory = SupabaseDirectory(supabase_policy(core.settings), fetch, core.vault)
+    policy = supabase_policy(core.settings)
+    directory = SupabaseDirectory(policy, fetch, core.vault, core.store)
     return SupabaseHome(directory, fetch, callback_url(core.settings))
 
 
@@ -102,6 +103,7 @@ def supabase_policy(settings: Settings) -> SupabasePolicy:
         forward_address=settings.supabase_forward_address,
         forward_header=settings.supabase_forward_header,
         require_aal2=settings.require_second_factor,
+        keep_session=settings.supabase_keep_session,
         social=settings.social_in == "supabase",
         allow_autoconfirm_social=settings.supabase_social_with_autoconfirm,
     )

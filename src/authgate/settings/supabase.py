@@ -83,7 +83,8 @@ class SupabaseSettings(BaseSettings):
     supabase_keep_session: bool = Field(
         False,
         validation_alias="AUTHGATE_SUPABASE_KEEP_SESSION",
-        description="Keep people's sessions at Supabase; only false in this version.",
+        description="Keep people's sessions there, encrypted, so that sign-outs there are felt "
+        "here: true or false.",
     )
 
     @property
@@ -104,11 +105,6 @@ class SupabaseSettings(BaseSettings):
 
 def problems(settings: SupabaseSettings, *, chosen: bool, allow_http: bool) -> Iterator[str]:
     """What is missing or dangerous; `chosen`: the project's people are those who sign in here."""
-    if settings.supabase_keep_session:
-        yield (
-            "AUTHGATE_SUPABASE_KEEP_SESSION: this version stores no session of Supabase's; unset "
-            "it, and set SUPABASE_SECRET_KEY to have people rechecked."
-        )
     if not chosen:
         return
     if settings.supabase_url is None:

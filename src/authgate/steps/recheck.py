@@ -1,10 +1,10 @@
 """Is the person behind a code or a grant still one whom the directory stands by?
 
-Gone ends what was granted. A directory that cannot be asked ends nothing: clients throw their
-tokens away on `invalid_grant`, and everybody would have to sign in again after each outage. It is
-believed for a while instead, counted from when it last stood by the person, which no refresh during
-the outage moves; after that the answer is 503 and nothing is spent. People of a directory that can
-never be asked end by the clock (`refresh_until`).
+Gone ends all that was granted to the person. A directory that cannot be asked ends nothing: clients
+throw their tokens away on `invalid_grant`, and everybody would have to sign in again after each
+outage. It is believed for a while instead, counted from when it last stood by the person, which no
+refresh during the outage moves; after that the answer is 503 and nothing is spent. People of a
+directory that can never be asked end by the clock (`refresh_until`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from authgate.observe import log
 from authgate.protocol import standing
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import Person
-from authgate.steps.parts import Parts
+from authgate.steps.parts import Parts, audited
 
 RETRY_UNSAID = 30
 
@@ -37,6 +37,15 @@ async def vouched_at(parts: Parts, person: Person, last: int, now: int) -> int |
         case StillGood():
             return now
         case Gone():
+            # All of it at once, the browser sessions too: whoever signed out at their directory
+            # could else go from a session that is left here to a code, and be refused with it each
+            # time, without ever being asked for the password that would mend it.
+            await parts.store.end_grants_of(
+                person.sub,
+                "person_gone",
+                now,
+                audited(now, "grant.ended", actor=person.sub, reason="person_gone"),
+            )
             return None
         case Unavailable(retry_after):
             if directory.can_recheck:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -64,6 +65,8 @@ async def embedded(folder: Path) -> AsyncIterator[DirectoryCase]:
 CASES: dict[str, Callable[[Path], AbstractAsyncContextManager[DirectoryCase]]] = {
     "embedded": embedded,
     "supabase": supabase,
+    "supabase-kept": partial(supabase, keep_session=True),
 }
 if all(REAL.values()):
     CASES["supabase-real"] = real_supabase
+    CASES["supabase-real-kept"] = partial(real_supabase, keep_session=True)

@@ -21,8 +21,9 @@ from authgate.directories.supabase.api import API_VERSION
 from authgate.directories.supabase.directory import SupabaseDirectory, SupabasePolicy
 from authgate.directories.supabase.policy import key_headers
 from authgate.fetch import Answer, Call, Fetch, FetchFailed
+from authgate.store.sqlite import SqliteStore
 from tests.directories.supabase_house import CALLBACK, Clocks, quick
-from tests.security.making import make_vault
+from tests.security.making import make_vault, opened_store
 from tests.standins.supabase import SupabaseStandin
 
 _NAMES = ("URL", "PUBLISHABLE_KEY", "SECRET_KEY")
@@ -45,13 +46,14 @@ class CountingFetch(Fetch):
 class SupabaseCase:
     """People come and go through the admin API, with the stand-in as with a real server."""
 
-    def __init__(self, policy: SupabasePolicy, fetch: CountingFetch) -> None:
+    def __init__(self, policy: SupabasePolicy, fetch: CountingFetch, store: SqliteStore) -> None:
         self._policy = policy
         self._fetch = fetch
         self._clocks = Clocks()
         self._subs: dict[str, str] = {}
         self._made: list[str] = []
-        self.supabase = SupabaseDirectory(policy, fetch, make_vault(), self._clocks.timing())
+        timing = self._clocks.timing()
+        self.supabase = SupabaseDirectory(policy, fetch, make_vault(), store, timing)
         self.directory: Directory = self.supabase
 
     @property
@@ -99,36 +101,39 @@ class SupabaseCase:
 
 
 @asynccontextmanager
-async def _case(policy: SupabasePolicy, fetch: CountingFetch) -> AsyncIterator[SupabaseCase]:
-    case = SupabaseCase(policy, fetch)
-    try:
-        await case.supabase.report(CALLBACK)
-        yield case
-    finally:
-        await case.remove_everybody()
-        await case.supabase.close()
-        await fetch.close()
+async def _case(
+    policy: SupabasePolicy, fetch: CountingFetch, folder: Path
+) -> AsyncIterator[SupabaseCase]:
+    async with opened_store(folder) as store:
+        case = SupabaseCase(policy, fetch, store)
+        try:
+            await case.supabase.report(CALLBACK)
+            yield case
+        finally:
+            await case.remove_everybody()
+            await case.supabase.close()
+            await fetch.close()
 
 
 @asynccontextmanager
-async def supabase(_: Path) -> AsyncIterator[SupabaseCase]:
+async def supabase(folder: Path, **chosen: Any) -> AsyncIterator[SupabaseCase]:
     """Without the limit of thirty sign-ins at once, which has a test of its own."""
     options = quick(rate_limited=False, providers=("github",))
     async with SupabaseStandin(options) as standin:
         gate = standin.gate
-        policy = SupabasePolicy(standin.auth_url, gate.publishable, gate.secret)
-        async with _case(policy, CountingFetch()) as case:
+        policy = SupabasePolicy(standin.auth_url, gate.publishable, gate.secret, **chosen)
+        async with _case(policy, CountingFetch(), folder) as case:
             yield case
 
 
 @asynccontextmanager
-async def real_supabase(_: Path) -> AsyncIterator[SupabaseCase]:
+async def real_supabase(folder: Path, **chosen: Any) -> AsyncIterator[SupabaseCase]:
     """A server of somebody's own."""
     fetch = CountingFetch()
     try:
         root = await _root(fetch, REAL["URL"].rstrip("/"))
-        policy = SupabasePolicy(root, REAL["PUBLISHABLE_KEY"], REAL["SECRET_KEY"])
-        async with _case(policy, fetch) as case:
+        policy = SupabasePolicy(root, REAL["PUBLISHABLE_KEY"], REAL["SECRET_KEY"], **chosen)
+        async with _case(policy, fetch, folder) as case:
             yield case
     finally:
         await fetch.close()

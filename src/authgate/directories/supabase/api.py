@@ -80,6 +80,16 @@ class SupabaseApi:
         json = {"auth_code": code, "code_verifier": verifier}
         return await self._post("/token?grant_type=pkce", address, json)
 
+    async def refresh_grant(self, token: str) -> Reply:
+        """The same session with new tokens. Asking twice gives the same one (the parent rule).
+
+        Supabase answers the parent of its newest refresh token with that newest one, and ends the
+        session for anything older: so one token is asked with by one holder, over and over if need
+        be, until the answer is kept.
+        """
+        json = {"refresh_token": token}
+        return await self._post("/token?grant_type=refresh_token", None, json, twice=True)
+
     async def challenge(self, bearer: str, factor: str, address: str, *, sends: bool) -> Reply:
         """Open a factor's challenge; with `sends`, a message goes out to a phone."""
         path = f"/factors/{quote(factor, safe='')}/challenge"

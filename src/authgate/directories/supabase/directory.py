@@ -1,18 +1,16 @@
 """The people of a Supabase project: their passwords, second factors and GitHub/Google accounts.
 
 Everything is asked at Supabase Auth on every sign-in and nothing is kept but a bounded memory of a
-minute. This module is the doors; what stands behind each is a neighbour: `api` (the
-calls), `errors` (what an error means), `people` (what an answer says),
-`factors`, `social`, `tokens`, `project`, `report`.
+minute and, where the operator wants it, each person's session. This module is the doors; what
+stands behind each is a neighbour: `api` (the calls), `errors` (what an error means), `people` (what
+an answer says), `standing` and `kept` (the recheck), `factors`, `social`, `tokens`, `project`,
+`report`.
 Never here: a person looked up by e-mail, or a word of `user_metadata`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from authgate.directories.contract import (
     Explain,
@@ -22,7 +20,6 @@ from authgate.directories.contract import (
     SignedIn,
     SignIn,
     SocialStart,
-    StillGood,
     Unavailable,
     Visitor,
     Ways,
@@ -31,40 +28,31 @@ from authgate.directories.supabase.api import Said, SupabaseApi
 from authgate.directories.supabase.errors import (
     PASSWORD,
     RETRY_OUTAGE,
-    key_refused,
     react,
     unexpected,
 )
 from authgate.directories.supabase.factors import Factors
 from authgate.directories.supabase.farewell import Farewells
+from authgate.directories.supabase.kept import KeptSessions
 from authgate.directories.supabase.keys import ProjectKeys
 from authgate.directories.supabase.pace import Pace
-from authgate.directories.supabase.people import NAME, Session, is_uuid, read_member, read_session
+from authgate.directories.supabase.people import NAME, Session, is_uuid, read_session
 from authgate.directories.supabase.policy import SupabasePolicy
 from authgate.directories.supabase.project import PROVIDERS, ProjectSettings
-from authgate.directories.supabase.recent import Recent
 from authgate.directories.supabase.report import Report, startup_report
 from authgate.directories.supabase.sealed import Sealed
 from authgate.directories.supabase.social import Social, check_identity
+from authgate.directories.supabase.standing import Standing
+from authgate.directories.supabase.timing import Timing
 from authgate.directories.supabase.tokens import AccessTokens, Verdict
 from authgate.fetch import Fetch
 from authgate.security.addresses import MAX_EMAIL
 from authgate.security.vault import Vault
+from authgate.store.contract import Store
 
 __all__ = ["SupabaseDirectory", "SupabasePolicy", "Timing"]
 
-RECHECK_AT_MOST_EVERY = 60.0
-RECHECK_TROUBLE = 5.0
 MAX_PASSWORD = 1024  # Supabase itself takes 72 bytes; longer ones are simply wrong there
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The clocks: `clock` in seconds since the epoch, `monotonic` for waits, `sleep` to wait."""
-
-    clock: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
 
 class SupabaseDirectory:
@@ -73,7 +61,12 @@ class SupabaseDirectory:
     name = NAME
 
     def __init__(
-        self, policy: SupabasePolicy, fetch: Fetch, vault: Vault, timing: Timing | None = None
+        self,
+        policy: SupabasePolicy,
+        fetch: Fetch,
+        vault: Vault,
+        store: Store,
+        timing: Timing | None = None,
     ) -> None:
         when = timing or Timing()
         self.policy = policy
@@ -85,10 +78,11 @@ class SupabaseDirectory:
         self._tokens = AccessTokens(api, policy, self._keys, when.clock, when.monotonic)
         self.farewells = Farewells(api)
         between = Sealed(vault, "supabase factor", when.clock)
-        self._factors = Factors(api, between, when.clock, self._done_with)
+        self._factors = Factors(api, between, when.clock, self._welcome, self.farewells.say)
         away = Sealed(vault, "supabase social", when.clock)
         self._social = Social(api, policy, away, when.clock)
-        self._standing: Recent[Recheck] = Recent(_keep_standing, clock=when.monotonic)
+        self._kept = KeptSessions(api, store, vault, self.farewells, when)
+        self._standing = Standing(api, policy, self._kept, when)
 
     @property
     def ways(self) -> Ways:
@@ -97,8 +91,13 @@ class SupabaseDirectory:
 
     @property
     def can_recheck(self) -> bool:
-        """Only with the secret key: sessions are not kept yet."""
-        return self.policy.secret_key is not None
+        """With the secret key, with people's own sessions, or with both."""
+        return self.policy.secret_key is not None or self.policy.keep_session
+
+    @property
+    def confirms_addresses(self) -> bool:
+        """Not where the project confirms every address by itself (`mailer_autoconfirm`)."""
+        return self._settings.confirms_addresses
 
     async def sign_in_with_password(self, username: str, password: str, visitor: Visitor) -> SignIn:
         """Ask Supabase. The plain refusal comes on a beat, also when nobody was asked."""
@@ -114,7 +113,7 @@ class SupabaseDirectory:
         """Judge a code; whoever is signed in by it is as fresh as after a password."""
         outcome = await self._factors.answer(sealed, answer, visitor.address)
         if isinstance(outcome, SignedIn):
-            self._standing.learn(outcome.person.sub, StillGood(outcome.person))
+            self._standing.learn(outcome.person)
         return outcome
 
     async def start_social(
@@ -138,17 +137,17 @@ class SupabaseDirectory:
             return await self._settle(session, (), visitor)
         refused = check_identity(session, provider)
         if refused is not None:
-            self._done_with(session.access_token)
+            self.farewells.say(session.access_token)
             return refused
         return await self._settle(session, (provider,), visitor)
 
     async def recheck(self, sub: str) -> Recheck:
-        """Ask about a person, at most once a minute each. Without a secret key: Unavailable."""
+        """Ask about a person, at most once a minute each. Unavailable where nobody can be asked."""
         if not is_uuid(sub):
             return Gone()
         if not self.can_recheck:
             return Unavailable()
-        return await self._standing.get(sub, lambda: self._ask_standing(sub))
+        return await self._standing.of(sub)
 
     async def verify_access_token(self, token: str) -> Verdict:
         """Whose Supabase access token this is (legacy callers; no door of the contract)."""
@@ -180,18 +179,21 @@ class SupabaseDirectory:
         member = session.member
         if member.factors and not member.anonymous and not member.shut_out(self._clock()):
             return await self._factors.begin(session, methods, visitor.address)
-        self._done_with(session.access_token)
-        if member.shut_out(self._clock()):
-            return Refused()
-        if member.anonymous:
-            return Refused(Explain.ANONYMOUS)
-        if self.policy.require_aal2:
-            return Refused(Explain.FACTOR_MISSING)
+        refused = self._refused(session)
+        if refused is not None:
+            self.farewells.say(session.access_token)
+            return refused
+        await self._welcome(session)
         person = member.person(methods)
-        # A sign-in is as good as a recheck: the code that follows it within the minute is redeemed
-        # without asking again, so that an outage in between breaks nothing.
-        self._standing.learn(member.sub, StillGood(person))
+        self._standing.learn(person)
         return SignedIn(person)
+
+    def _refused(self, session: Session) -> Refused | None:
+        if session.member.shut_out(self._clock()):
+            return Refused()
+        if session.member.anonymous:
+            return Refused(Explain.ANONYMOUS)
+        return Refused(Explain.FACTOR_MISSING) if self.policy.require_aal2 else None
 
     async def _shut(self, provider: str) -> Refused | Unavailable | None:
         if provider not in PROVIDERS:
@@ -201,26 +203,13 @@ class SupabaseDirectory:
             return ways
         return None if provider in ways.providers else Refused()
 
-    async def _ask_standing(self, sub: str) -> Recheck:
-        """Only Supabase's own word ends a grant; a wrong key, URL or gateway never does."""
-        reply = await self._api.admin_user(sub)
-        if not isinstance(reply, Said):
-            return Unavailable(RETRY_OUTAGE)
-        if reply.status == 404 and reply.code == "user_not_found":
-            return Gone()
-        if reply.status in (401, 403):
-            return key_refused("recheck")
-        member = read_member(reply.body) if reply.ok else None
-        if member is None or member.sub != sub:
-            outcome = react(reply, {}, "recheck")
-            return outcome if isinstance(outcome, Unavailable) else Unavailable(RETRY_OUTAGE)
-        if member.shut_out(self._clock()) or member.anonymous:
-            return Gone()
-        return StillGood(member.person(()))
-
-    def _done_with(self, access_token: str) -> None:
-        if not self.policy.keep_session:
-            self.farewells.say(access_token)
+    async def _welcome(self, session: Session) -> None:
+        """What happens at Supabase to the session of somebody who is signed in."""
+        if self.policy.keep_session:
+            await self._kept.keep(session)
+            return
+        self.farewells.say(session.access_token)
+        await self._kept.let_go(session.member.sub)
 
 
 def _can_be_sent(email: str, password: str) -> bool:
@@ -231,7 +220,3 @@ def _can_be_sent(email: str, password: str) -> bool:
     return 0 < len(password) <= MAX_PASSWORD and not any(
         "\ud800" <= c <= "\udfff" for c in password
     )
-
-
-def _keep_standing(value: Recheck) -> float:
-    return RECHECK_TROUBLE if isinstance(value, Unavailable) else RECHECK_AT_MOST_EVERY

@@ -90,6 +90,9 @@ FACTOR: Table = {
 # Supabase wants another challenge, whatever the code was.
 NEW_CHALLENGE = frozenset({"mfa_ip_address_mismatch", "mfa_challenge_expired"})
 
+# Of a kept session at its refresh, besides the ends that `kept` reads.
+REFRESH: Table = {"conflict": Row(Unavailable(RETRY_OUTAGE))}  # too many at once for one session
+
 # Of a person's own access token at GET /user.
 USER: Table = {
     "bad_jwt": _NO,

@@ -9,7 +9,7 @@ one; a phone's must be opened before, as that is what sends the message.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -58,18 +58,21 @@ class _Waiting:
 
 
 class Factors:
-    """`passed` is told of every access token whose session is of no more use."""
+    """`welcome` is told of the session of everybody who is signed in by a factor; `passed` of every
+    access token whose session is of no more use."""
 
     def __init__(
         self,
         api: SupabaseApi,
         sealed: Sealed,
         clock: Callable[[], float],
+        welcome: Callable[[Session], Awaitable[None]],
         passed: Callable[[str], None],
     ) -> None:
         self._api = api
         self._sealed = sealed
         self._clock = clock
+        self._welcome = welcome
         self._passed = passed
 
     async def begin(self, session: Session, methods: tuple[str, ...], address: str) -> SignIn:
@@ -124,7 +127,7 @@ class Factors:
                 challenge = opened
             reply = await self._api.verify(waiting.access_token, factor, challenge, code, address)
             if not isinstance(reply, Said) or reply.code not in NEW_CHALLENGE:
-                return self._judged(waiting, reply)
+                return await self._judged(waiting, reply)
             if waiting.kind == "phone":
                 # The code belonged to the challenge; another one has to be sent.
                 return await self._send(waiting, address, Explain.CODE_SENT_AGAIN)
@@ -132,15 +135,16 @@ class Factors:
         log.warning("supabase.challenge_refused_twice")
         return Unavailable(RETRY_OUTAGE)
 
-    def _judged(self, waiting: _Waiting, reply: Reply) -> SignIn:
+    async def _judged(self, waiting: _Waiting, reply: Reply) -> SignIn:
         if not isinstance(reply, Said) or not reply.ok:
             return react(reply, FACTOR, "verify")
         session = read_session(reply.body)
         if session is None or session.member.sub != waiting.sub:
             return unexpected(reply, "verify")
-        self._passed(session.access_token)
         if session.member.shut_out(self._clock()):
+            self._passed(session.access_token)
             return Refused()
+        await self._welcome(session)
         methods = (*waiting.methods, _METHODS[waiting.kind], "mfa")
         return SignedIn(session.member.person(methods, assurance=2))
 

@@ -1,4 +1,4 @@
-"""Signing out at Supabase after a sign-in, in the background.
+"""Signing out at Supabase, in the background: after a sign-in, or when a kept session is no more.
 
 A session that nobody keeps must not lie around there, and nobody should wait for its end. Bounded:
 when Supabase is slower than people come, some sessions are left to run out by themselves.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
-from authgate.directories.supabase.api import Said, SupabaseApi
+from authgate.directories.supabase.api import Reply, Said, SupabaseApi
+from authgate.directories.supabase.people import read_session
 from authgate.observe import log
 
 MOST = 1000
@@ -26,12 +27,15 @@ class Farewells:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self.failures = 0
 
-    def say(self, access_token: str) -> None:
-        """End the session that this access token belongs to, at some point soon."""
+    def say(self, access_token: str, refresh_token: str = "") -> None:
+        """End the session that these tokens belong to, at some point soon.
+
+        The refresh token is for one whose access token may have expired: a sign-out takes one.
+        """
         if len(self._tasks) >= self._most:
             self._failed("too many waiting")
             return
-        task = asyncio.create_task(self._end(access_token))
+        task = asyncio.create_task(self._end(access_token, refresh_token))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -44,12 +48,21 @@ class Farewells:
                 self._failed("shutting down")
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _end(self, access_token: str) -> None:
+    async def _end(self, access_token: str, refresh_token: str) -> None:
         async with self._turns:
-            reply = await self._api.logout(access_token)
-        # 401 to 404: there is no such session any more, which is what was wanted.
-        if not isinstance(reply, Said) or not (reply.ok or reply.status in (401, 403, 404)):
+            reply = await self._log_out(access_token, refresh_token)
+        # 400 to 404: there is no such session any more, which is what was wanted.
+        if not isinstance(reply, Said) or not (reply.ok or reply.status in (400, 401, 403, 404)):
             self._failed("not answered")
+
+    async def _log_out(self, access_token: str, refresh_token: str) -> Reply:
+        if access_token:
+            reply = await self._api.logout(access_token)
+            if not refresh_token or not isinstance(reply, Said) or reply.code != "bad_jwt":
+                return reply
+        renewed = await self._api.refresh_grant(refresh_token)
+        session = read_session(renewed.body) if isinstance(renewed, Said) else None
+        return renewed if session is None else await self._api.logout(session.access_token)
 
     def _failed(self, why: str) -> None:
         self.failures += 1

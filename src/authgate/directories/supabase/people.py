@@ -16,6 +16,7 @@ from authgate.protocol.records import Person
 
 NAME = "supabase"
 MAX_DISPLAY = 320
+MAX_LASTS = 604_800  # a project can set no longer life than a week
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session at Supabase: whose, and its access token. The refresh token is not even read."""
+    """A session at Supabase: whose, and its tokens; `lasts` is the access token's life in seconds.
+
+    The refresh token is for sessions that are kept; "" where none that can be used came along.
+    """
 
     member: Member
     access_token: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+    lasts: int = 0
 
 
 class _Odd(Exception):
@@ -72,11 +78,11 @@ class _Odd(Exception):
 
 def read_session(body: Mapping[str, Any]) -> Session | None:
     """The session of a token answer. (Sign-ups of others may answer without one: None.)"""
-    token, user = body.get("access_token"), body.get("user")
+    token, user = _token(body, "access_token"), body.get("user")
     member = read_member(user) if isinstance(user, dict) else None
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+    if not token or member is None:
         return None
-    return Session(member, token) if token and member is not None else None
+    return Session(member, token, _token(body, "refresh_token"), _lasts(body))
 
 
 def read_member(body: Mapping[str, Any]) -> Member | None:
@@ -101,6 +107,19 @@ def is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text
     except ValueError:
         return False
+
+
+def _token(body: Mapping[str, Any], name: str) -> str:
+    """A token that may go into a header or a body; "" for anything else."""
+    text = body.get(name)
+    return text if isinstance(text, str) and text.isascii() and text.isprintable() else ""
+
+
+def _lasts(body: Mapping[str, Any]) -> int:
+    """The access token's life. Without a believable one it is renewed each time it is needed, which
+    costs a request and no more."""
+    lasts = body.get("expires_in")
+    return lasts if isinstance(lasts, int) and 0 < lasts <= MAX_LASTS else 0
 
 
 def _uuid(value: object) -> str:

@@ -18,9 +18,9 @@ class SupabasePolicy:
 
     `forward_header` may name another header (`X-Forwarded-For`) for a self-hosted server; such a
     server believes it whatever the key. `token_issuer` is the `iss` of the project's access
-    tokens where it is not `auth_url`. `keep_session` only keeps us from signing out right after a
-    sign-in; the session itself is not stored yet. Without `social` no provider is offered,
-    whatever the project says.
+    tokens where it is not `auth_url`. With `keep_session` people's sessions there are kept and
+    asked with; otherwise each ends right after the sign-in. Without `social` no provider is
+    offered, whatever the project says.
     """
 
     auth_url: str

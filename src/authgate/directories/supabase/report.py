@@ -52,7 +52,7 @@ async def startup_report(
                 f"word, and they never come back."
             )
         if policy.secret_key is not None:
-            problems += await _secret_key_problems(api)
+            problems += await _secret_key_problems(api, policy)
     return Report(tuple(problems), tuple(notes))
 
 
@@ -75,15 +75,20 @@ def _settings_problems(policy: SupabasePolicy) -> Iterator[str]:
 
 
 def _settings_notes(policy: SupabasePolicy) -> Iterator[str]:
-    if policy.secret_key is None:
-        yield (
-            "Without SUPABASE_SECRET_KEY nobody can be rechecked at Supabase: refresh tokens end "
-            "after 24 hours, and a ban is not seen before."
-        )
     if policy.keep_session:
         yield (
-            "AUTHGATE_SUPABASE_KEEP_SESSION leaves people's sessions at Supabase open, but this "
-            "version does not store them and cannot recheck with them."
+            "People's sessions at Supabase are kept here, encrypted, and asked with: whoever signs "
+            "out there everywhere, or changes their password, is signed out of all clients too. "
+            "Where the project allows one session a person, these end the one of their app."
+        )
+    if policy.secret_key is None:
+        yield (
+            "Without SUPABASE_SECRET_KEY only people whose session is kept can be rechecked at "
+            "Supabase: whoever signed in before AUTHGATE_SUPABASE_KEEP_SESSION was set has to sign "
+            "in again at the next refresh."
+            if policy.keep_session
+            else "Without SUPABASE_SECRET_KEY nobody can be rechecked at Supabase: refresh tokens "
+            "end after 24 hours, and a ban is not seen before."
         )
     if policy.forwards and policy.forward_header == HOSTED_FORWARD_HEADER:
         yield (
@@ -115,14 +120,15 @@ def _project_problems(project: Project, policy: SupabasePolicy) -> Iterator[str]
             )
 
 
-async def _secret_key_problems(api: SupabaseApi) -> list[str]:
+async def _secret_key_problems(api: SupabaseApi, policy: SupabasePolicy) -> list[str]:
     reply = await api.admin_user(_NOBODY)
-    if isinstance(reply, Said) and reply.status in (401, 403):
-        return [
-            "Supabase refuses SUPABASE_SECRET_KEY: nobody can be rechecked, and what was granted "
-            "ends when the grace for outages is over."
-        ]
-    return []
+    if not isinstance(reply, Said) or reply.status not in (401, 403):
+        return []
+    who = "nobody without a kept session" if policy.keep_session else "nobody"
+    return [
+        f"Supabase refuses SUPABASE_SECRET_KEY: {who} can be rechecked, and what was granted to "
+        f"them ends when the grace for outages is over."
+    ]
 
 
 async def _why_unavailable(api: SupabaseApi, policy: SupabasePolicy) -> str:

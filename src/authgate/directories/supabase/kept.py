@@ -1,0 +1,263 @@
+"""People's sessions at Supabase, kept to ask with them whether they are still good.
+
+One a person, encrypted in our store, put there by a sign-in and replaced by the next. While its
+access token lives, it is asked with; then it is refreshed, by one holder at a time. Supabase knows
+three kinds of end and so does this module: somebody signed out (or changed their password), they
+left (deleted, banned), or the session is lost through a fault, which says nothing about them.
+Never here: how often somebody is asked about, and who answers where nothing is kept (`standing`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import orjson
+
+from authgate.directories.contract import Gone, Recheck, StillGood, Unavailable
+from authgate.directories.supabase.api import Reply, Said, SupabaseApi
+from authgate.directories.supabase.errors import REFRESH, RETRY_OUTAGE, react
+from authgate.directories.supabase.farewell import Farewells
+from authgate.directories.supabase.people import Member, Session, read_member, read_session
+from authgate.directories.supabase.timing import Timing
+from authgate.observe import log
+from authgate.protocol.errors import Refusal
+from authgate.protocol.records import KeptSession
+from authgate.security import compact
+from authgate.security.vault import SealedValueUnreadable, Vault
+from authgate.store.contract import Store, StoreUnavailable
+
+MAX_ACCESS = 16_384  # a project's hook may put much into it; ordinary ones have about a thousand
+MAX_REFRESH = 1024
+MARGIN = 30  # seconds before its end in which an access token is not used: clocks differ
+
+# Longer than both tries of one refresh together, so that a holder who answers at all is heard. A
+# second one would do no harm while the first's answer is not kept (Supabase gives the parent of its
+# newest token that newest one); it would if it came an hour late.
+HOLD = 30
+WAIT = 0.5
+TURNS = 8  # four seconds at most for somebody else's refresh; after that the last word must do
+
+_PURPOSE = "supabase session"
+
+
+class Word(Enum):
+    """What Supabase says of a session that is not good."""
+
+    SIGNED_OUT = "signed out"
+    LEFT = "left"
+    LOST = "lost"
+    STALE = "stale"
+
+
+# Codes alone and no texts; the statuses beside them are those of refusals (`_word`).
+_WORDS = {
+    "session_not_found": Word.SIGNED_OUT,
+    "session_expired": Word.SIGNED_OUT,
+    # It is told of a session that ended by itself too. Nobody is wronged by one sign-in more.
+    "refresh_token_not_found": Word.SIGNED_OUT,
+    "user_banned": Word.LEFT,
+    "user_not_found": Word.LEFT,
+    # Supabase looks for the token, the ban and the session's end before the reuse: somebody used
+    # our token, a restored copy of this database most likely, and the person did nothing.
+    "refresh_token_already_used": Word.LOST,
+    "validation_failed": Word.LOST,
+    "bad_jwt": Word.STALE,
+    "no_authorization": Word.STALE,
+}
+
+
+class _Else(Enum):
+    """Not a word about the person: look again, or there is nothing kept to ask with."""
+
+    CHANGED = 1
+    NOTHING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is sealed. Without tokens it is a mark that the person signed out."""
+
+    access: str = field(default="", repr=False)
+    refresh: str = field(default="", repr=False)
+    ends: float = 0.0
+    session: str = ""
+
+
+class KeptSessions:
+    """The sessions of everybody who signed in while they are to be kept."""
+
+    def __init__(
+        self, api: SupabaseApi, store: Store, vault: Vault, farewells: Farewells, timing: Timing
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._vault = vault
+        self._farewells = farewells
+        self._clock = timing.clock
+        self._sleep = timing.sleep
+
+    async def keep(self, session: Session) -> None:
+        """Keep this session in place of an older one, which is signed out at Supabase.
+
+        Raises `StoreUnavailable`, and then this one is.
+        """
+        sub, sealed = session.member.sub, self._sealed(session)
+        if sealed is None:
+            log.warning("supabase.session_not_kept", detail="its tokens are too long or missing")
+            self._farewells.say(session.access_token)
+            await self.let_go(sub)
+            return
+        try:
+            older = await self._store.keep_session(sub, sealed, int(self._clock()))
+        except StoreUnavailable:
+            self._farewells.say(session.access_token)
+            raise
+        # Two right answers to one factor end in one session there, which must not end here.
+        if older is not None:
+            self._part(older, unless=_session_of(session.access_token))
+
+    async def let_go(self, sub: str) -> None:
+        """Sign out at Supabase what is kept for a person and forget it."""
+        row = await self._store.kept_session(sub)
+        if row is not None and await self._store.drop_kept_session(sub, row.version):
+            self._part(row)
+
+    async def standing(self, sub: str) -> Recheck | None:
+        """Supabase's word on a person by their session. None: there is none to ask with."""
+        doubted: int | None = None  # the version whose access token is taken no more, early
+        for _ in range(TURNS):
+            row = await self._store.kept_session(sub)
+            state = await self._opened(row) if row is not None else None
+            if row is None or state is None:
+                return None
+            if not state.refresh:
+                return Gone()
+            if state.access and self._clock() < state.ends and row.version != doubted:
+                reply = await self._api.user(state.access)
+                if _word(reply) is Word.STALE:
+                    doubted = row.version
+                    continue
+                said = await self._asked(row, reply)
+            else:
+                said = await self._refreshed(row, state)
+            if said is _Else.NOTHING:
+                return None
+            if not isinstance(said, _Else):
+                return said
+        return Unavailable(RETRY_OUTAGE)
+
+    async def _asked(self, row: KeptSession, reply: Reply) -> Recheck | _Else:
+        member = read_member(reply.body) if isinstance(reply, Said) and reply.ok else None
+        if member is not None and member.sub == row.sub:
+            return await self._judged(row, member)
+        return await self._ended(row, _word(reply)) or _trouble(reply)
+
+    async def _refreshed(self, row: KeptSession, state: _State) -> Recheck | _Else:
+        """Refresh as the one holder, or wait a moment for who is.
+
+        A holder that dies after Supabase answered leaves the parent of the newest token here. The
+        next holder asks with it and is given that newest one, for a day at least: later Supabase
+        may have cleared the parent away, and the person signs in once more.
+        """
+        now = int(self._clock())
+        if not await self._store.hold_kept_session(row.sub, row.version, now, now + HOLD):
+            await self._sleep(WAIT)
+            return _Else.CHANGED
+        reply = await self._api.refresh_grant(state.refresh)
+        session = read_session(reply.body) if isinstance(reply, Said) and reply.ok else None
+        sealed = self._sealed(session) if session is not None else None
+        if session is not None and sealed is not None and session.member.sub == row.sub:
+            judged = await self._judged(row, session.member)
+            if isinstance(judged, StillGood):
+                # Where it changed meanwhile, a newer sign-in keeps its own; the word still holds.
+                await self._replace(row, sealed)
+            return judged
+        ended = await self._ended(row, _word(reply))
+        if ended is None:
+            await self._replace(row, row.sealed)  # lets go of it: the next may try at once
+        return ended or _trouble(reply)
+
+    async def _judged(self, row: KeptSession, member: Member) -> Recheck | _Else:
+        """What a person is worth whom Supabase has just shown us."""
+        if member.shut_out(self._clock()) or member.anonymous:
+            return await self._ended(row, Word.LEFT) or Gone()
+        return StillGood(member.person(()))
+
+    async def _ended(self, row: KeptSession, word: Word | None) -> Recheck | _Else | None:
+        """The end of a session, decided in its row: a newer one that came meanwhile is asked.
+
+        A sign-out leaves a mark, since with a secret key nothing else would tell of it, should this
+        process end before the grants have. Of who left, Supabase says the same to whoever asks.
+        """
+        match word:
+            case Word.SIGNED_OUT:
+                mark = self._vault.seal(orjson.dumps(["", "", 0, ""]).decode(), _PURPOSE)
+                return Gone() if await self._replace(row, mark) else _Else.CHANGED
+            case Word.LEFT:
+                dropped = await self._store.drop_kept_session(row.sub, row.version)
+                return Gone() if dropped else _Else.CHANGED
+            case Word.LOST:
+                if not await self._store.drop_kept_session(row.sub, row.version):
+                    return _Else.CHANGED
+                log.warning("supabase.session_lost", detail="Supabase takes its token no more")
+                return _Else.NOTHING
+            case _:
+                return None
+
+    async def _replace(self, row: KeptSession, sealed: str) -> bool:
+        now = int(self._clock())
+        return await self._store.replace_kept_session(row.sub, row.version, sealed, now)
+
+    async def _opened(self, row: KeptSession) -> _State | None:
+        """What is in a row. One that a lost secret sealed is of no use to anybody, and goes."""
+        state = self._read(row)
+        if state is None:
+            log.warning("supabase.session_lost", detail="its secret is not in AUTHGATE_SECRET_KEY")
+            await self._store.drop_kept_session(row.sub, row.version)
+        return state
+
+    def _read(self, row: KeptSession) -> _State | None:
+        try:
+            return _State(*orjson.loads(self._vault.open(row.sealed, _PURPOSE)))
+        except SealedValueUnreadable:
+            return None
+
+    def _sealed(self, session: Session) -> str | None:
+        """A session as it is kept; None for one that cannot be. An access token that is too long
+        stays out: then each question is a refresh."""
+        access, refresh = session.access_token, session.refresh_token
+        if not 0 < len(refresh) <= MAX_REFRESH:
+            return None
+        ends = self._clock() + session.lasts - MARGIN
+        short = access if len(access) <= MAX_ACCESS else ""
+        state = orjson.dumps([short, refresh, ends, _session_of(access)])
+        return self._vault.seal(state.decode(), _PURPOSE)
+
+    def _part(self, row: KeptSession, unless: str = "") -> None:
+        """Sign out at Supabase what is no longer kept, unless it is this session."""
+        state = self._read(row)
+        if state is not None and state.refresh and state.session != unless:
+            self._farewells.say(state.access, state.refresh)
+
+
+def _word(reply: Reply) -> Word | None:
+    """Supabase's own word; a rate limit, a gateway or a fault has none."""
+    if not isinstance(reply, Said) or reply.status not in (400, 401, 403, 404):
+        return None
+    return _WORDS.get(reply.code or "")
+
+
+def _trouble(reply: Reply) -> Unavailable:
+    outcome = react(reply, REFRESH, "recheck")
+    return outcome if isinstance(outcome, Unavailable) else Unavailable(RETRY_OUTAGE)
+
+
+def _session_of(access_token: str) -> str:
+    """The session's id at Supabase, "" where the token does not tell; nothing is verified by it."""
+    try:
+        _, _, body, _ = compact.split(access_token)
+        found = compact.json_object(compact.decode_segment(body)).get("session_id")
+    except Refusal:
+        return ""
+    return found if isinstance(found, str) and len(found) <= 64 else ""
