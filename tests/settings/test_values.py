@@ -64,7 +64,7 @@ GOOD = {
     "AUTHGATE_SUPABASE_FORWARD_HEADER": ["X-Forwarded-For"],
     "AUTHGATE_SUPABASE_OUTAGE_GRACE": ["0", "86400"],
     "AUTHGATE_SUPABASE_SOCIAL_WITH_AUTOCONFIRM": ["true", "false"],
-    "AUTHGATE_SUPABASE_KEEP_SESSION": ["false"],
+    "AUTHGATE_SUPABASE_KEEP_SESSION": ["false", "true"],
     "AUTHGATE_REQUIRE_SECOND_FACTOR": ["false"],
 }
 
@@ -180,7 +180,7 @@ BAD = {
         ("1h", "whole number"),
     ],
     "AUTHGATE_SUPABASE_SOCIAL_WITH_AUTOCONFIRM": [("maybe", "true or false")],
-    "AUTHGATE_SUPABASE_KEEP_SESSION": [("true", "SUPABASE_SECRET_KEY"), ("x", "true or false")],
+    "AUTHGATE_SUPABASE_KEEP_SESSION": [("x", "true or false")],
     "AUTHGATE_REQUIRE_SECOND_FACTOR": [("true", "SUPABASE_URL"), ("x", "true or false")],
 }
 
