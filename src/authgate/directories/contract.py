@@ -50,8 +50,11 @@ class Explain(StrEnum):
     SIGN_IN_EXPIRED = "sign_in_expired"
     SOCIAL_CANCELLED = "social_cancelled"
     SOCIAL_EMAIL_UNVERIFIED = "social_email_unverified"
+    SOCIAL_FACTOR = "social_factor"
     SOCIAL_FAILED = "social_failed"
     SOCIAL_NO_ACCOUNT = "social_no_account"
+    SOCIAL_NOT_ALLOWED = "social_not_allowed"
+    SOCIAL_NOT_LINKED = "social_not_linked"
     SOCIAL_RETRY = "social_retry"
     SOCIAL_WRONG_PROVIDER = "social_wrong_provider"
 
@@ -67,8 +70,9 @@ class SignedIn:
 class NeedsFactor:
     """The first factor was right, and a second one is due before anything else may happen.
 
-    `kind` is `totp` or `phone`; `hint` may be shown (the last digits of a number). `sealed` is the
-    directory's own state between the two factors, encrypted by it, at most `expires_in` seconds.
+    `kind` is `totp`, `phone` or `email` (a code from a message, where a provider's address is to be
+    proven); `hint` may be shown: the last digits of a number, the domain of an address. `sealed` is
+    the directory's own state between the two, encrypted by it, at most `expires_in` seconds.
     `answer_factor` too may give one, with `explain`: the earlier state is over, and a code that was
     sent again is due. `account` is under which name wrong codes are to count where nobody typed
     one (after a provider): the one that person would type.

@@ -389,6 +389,24 @@ FACES: dict[Reason, Face] = {
         "That sign-in does not belong to a {provider} account.",
         "Try again and choose the account you use here.",
     ),
+    Reason.SOCIAL_NOT_LINKED: Face(
+        "access_denied",
+        403,
+        "It cannot be told whose account here that sign-in with {provider} belongs to.",
+        "Sign in with your password instead, or ask whoever runs this server.",
+    ),
+    Reason.SOCIAL_NOT_ALLOWED: Face(
+        "access_denied",
+        403,
+        "The organization of that account does not allow signing in with {provider}.",
+        "Sign in the way your organization asks for, or ask whoever runs this server.",
+    ),
+    Reason.SOCIAL_FACTOR: Face(
+        "access_denied",
+        403,
+        "Your account asks for a second factor, and the sign-in with {provider} does not have it.",
+        "Sign in with your password and your code instead.",
+    ),
     Reason.OAUTH_CODE_WRONG: Face(
         "access_denied",
         401,

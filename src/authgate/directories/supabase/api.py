@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from authgate.directories.supabase.policy import SupabasePolicy, key_headers
 from authgate.fetch import Answer, Call, Fetch, FetchFailed, Kind
@@ -116,6 +116,13 @@ class SupabaseApi:
         """The present word on a person; needs the secret key."""
         headers = key_headers(self._policy.secret_key or "")
         return await self._get(f"/admin/users/{quote(sub, safe='')}", headers)
+
+    async def admin_users(self, text: str, page: int, size: int) -> Reply:
+        """A page of the people in whose address, or in whose own words, `text` is to be found: a
+        pattern to their database, so that what came has to be compared. Needs the secret key."""
+        headers = key_headers(self._policy.secret_key or "")
+        query = urlencode({"filter": text, "page": page, "per_page": size})
+        return await self._get(f"/admin/users?{query}", headers)
 
     async def public(self, path: str) -> Reply:
         """`/settings`, `/health` or `/.well-known/jwks.json`."""
