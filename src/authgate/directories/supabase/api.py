@@ -150,8 +150,9 @@ class SupabaseApi:
     ) -> Reply:
         url = self._policy.auth_url.rstrip("/") + path
         call = Call(method, url, headers | API_VERSION, json, FIRST_TRY)
-        # For the log: the path without the ids in it.
-        name = "/".join(part for part in path.split("/") if "-" not in part or "." in part)
+        # For the log: the path without the ids in it, or an address that somebody is looked for by.
+        plain = path.partition("?filter=")[0]
+        name = "/".join(part for part in plain.split("/") if "-" not in part or "." in part)
         return await self._tried(_Ask(f"{method} {name}", call, twice))
 
     async def _tried(self, ask: _Ask) -> Reply:
