@@ -141,6 +141,14 @@ class Directory(Protocol):
     def can_recheck(self) -> bool:
         """Without it `recheck` can tell nothing: what was granted must end by itself, and soon."""
 
+    @property
+    def confirms_addresses(self) -> bool:
+        """Whether an e-mail address in `Person.display` was proven to be that person's own.
+
+        As known at this moment, and False while it is not: an address that anybody may have typed
+        must join nobody to an account elsewhere.
+        """
+
     async def sign_in_with_password(self, username: str, password: str, visitor: Visitor) -> SignIn:
         """Judge a user name (an e-mail address) and a password."""
 

@@ -18,6 +18,7 @@ def form(site: Site, visitor: Visit, interaction: steps.Interaction, handle: str
     for the sign-in form must not allow anything."""
     session = interaction.session
     assert session is not None  # the journey shows consent to nobody who is not signed in
+    assert interaction.client is not None  # and only where there is a client to allow
     return render.page(
         site.url,
         200,
@@ -47,7 +48,7 @@ async def submit(site: Site, request: Request) -> Answer:
             raise Refusal(Reason.INTERACTION_ANSWERED)
         case Step.EXPIRED:
             raise Refusal(Reason.INTERACTION_EXPIRED)
-        case Step.SIGN_IN | Step.FACTOR:  # the session ended while the form was open
+        case Step.SIGN_IN | Step.FACTOR | Step.CONTINUE:  # the session ended meanwhile
             return see_other(site.continue_link(handle))
         case Step.CONSENT | Step.APPROVE:
             return await _answer(site, visitor, interaction, decision)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authgate.pages import consent, factor, sign_in, visit
+from authgate.pages import consent, factor, login, sign_in, visit
 from authgate.pages.site import Site
 from authgate.pages.visit import Visit
 from authgate.protocol.errors import Reason, Refusal
@@ -32,6 +32,8 @@ async def proceed(site: Site, request: Request) -> Answer:
             if visit.may_act(request):
                 return await _approve_as_remembered(site, visitor, interaction)
             return consent.form(site, visitor, interaction, handle)
+        case Step.CONTINUE:
+            return login.form(site, visitor, interaction, handle)
         case Step.ANSWERED:
             raise Refusal(Reason.INTERACTION_ANSWERED)
         case Step.EXPIRED:

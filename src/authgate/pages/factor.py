@@ -8,6 +8,7 @@ Never here: throttles and directories (`steps.factor`).
 from __future__ import annotations
 
 from authgate.pages import render, sign_in, visit, words
+from authgate.pages.login import Turn
 from authgate.pages.sign_in import Problem
 from authgate.pages.site import Site
 from authgate.pages.visit import Visit
@@ -51,7 +52,7 @@ def form(
         problem.status if problem else 200,
         "factor.html",
         {
-            "asking": words.describe(interaction.client, interaction.request),
+            "asking": words.asking(interaction),
             "handle": handle,
             "form_token": visit.make_token(site, visitor, "factor", handle, session=False),
             "code_asked": words.code_asked(factor.kind, factor.hint),
@@ -73,7 +74,7 @@ async def submit(site: Site, request: Request) -> Answer:
     if not visit.has_token(site, visitor, "factor", asked, session=False):
         raise Refusal(Reason.FORM_TOKEN)
     sign_in.refuse_unless_open(interaction)
-    if interaction.step in (Step.CONSENT, Step.APPROVE):  # signed in through another tab
+    if interaction.step in sign_in.SIGNED_IN:  # through another tab
         return see_other(site.continue_link(handle))
     if asked.get("another") is not None:
         await steps.give_up(site.parts, interaction.request)
@@ -87,7 +88,7 @@ async def submit(site: Site, request: Request) -> Answer:
         )
     except Refusal as refusal:
         return _refused(site, visitor, interaction, handle, refusal)
-    return await sign_in.admit(site, visitor, person, handle)
+    return await sign_in.admit_here(site, Turn(request, visitor, interaction, handle), person)
 
 
 def _refused(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from authgate.pages import render, visit, words
+from authgate.pages import login, render, visit, words
+from authgate.pages.login import Turn
 from authgate.pages.site import Site
 from authgate.pages.visit import Visit
 from authgate.protocol.errors import Reason, Refusal
@@ -18,7 +19,7 @@ from authgate.steps import sign_in as steps
 from authgate.steps import social
 from authgate.steps.consent import Interaction
 from authgate.steps.factor import FactorDue
-from authgate.web.answers import Answer, refusal_headers, see_other
+from authgate.web.answers import Answer, Header, refusal_headers, see_other
 from authgate.web.request import Request
 
 # What may be said on the form itself, because trying again there makes sense.
@@ -31,6 +32,9 @@ _ON_THE_FORM = (
     Reason.FACTOR_MISSING,
     Reason.FACTOR_UNSUPPORTED,
 )
+
+SIGNED_IN = (Step.CONSENT, Step.APPROVE, Step.CONTINUE)
+"""The steps of somebody who has nothing left to prove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def form(
         problem.status if problem else 200,
         "sign_in.html",
         {
-            "asking": words.describe(interaction.client, interaction.request),
+            "asking": words.asking(interaction),
             "handle": handle,
             "form_token": visit.make_token(site, visitor, "sign-in", handle, session=False),
             "username": username,
@@ -108,17 +112,33 @@ async def submit(site: Site, request: Request) -> Answer:
         return refused_form(site, visitor, interaction, handle, refusal, username)
     if isinstance(outcome, FactorDue):
         return await half_way(site, visitor, handle)
-    return await admit(site, visitor, outcome, handle)
+    return await admit_here(site, Turn(request, visitor, interaction, handle), outcome)
 
 
 async def admit(site: Site, visitor: Visit, person: Person, handle: str) -> Answer:
     """A new session for a person who proved all that was asked, and back to the dispatcher."""
+    return see_other(site.continue_link(handle), [await _new_session(site, visitor, person)])
+
+
+async def admit_here(site: Site, turn: Turn, person: Person) -> Answer:
+    """Like `admit`, after a form that this person just posted for this very request.
+
+    So a login is complete with it: nothing is left to ask, and one page more to press through would
+    only teach people to press.
+    """
+    if site.logins is None:
+        return await admit(site, turn.visitor, person, turn.handle)
+    session = await _new_session(site, turn.visitor, person)
+    return await login.finish(site, turn, person, via="sign_in", extra=[session])
+
+
+async def _new_session(site: Site, visitor: Visit, person: Person) -> Header:
+    """The cookie of a new session; the one before ends."""
     fresh = await steps.begin_session(site.parts, person, visitor.address)
     if visitor.session is not None:
         # The old cookie is overwritten; a copy of it must not stay good for hours.
         await steps.end_session(site.parts, visitor.session, visitor.address)
-    cookie = site.cookies.set_session(fresh.cookie).encode("ascii")
-    return see_other(site.continue_link(handle), [(b"set-cookie", cookie)])
+    return b"set-cookie", site.cookies.set_session(fresh.cookie).encode("ascii")
 
 
 async def half_way(site: Site, visitor: Visit, handle: str) -> Answer:

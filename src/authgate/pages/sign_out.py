@@ -1,4 +1,8 @@
-"""Signing out of this browser, and changing to another account in the middle of a request."""
+"""Signing out of this browser, and changing to another account in the middle of a request.
+
+Where AuthKit issues, it keeps a browser session of its own, and would answer for the person without
+asking us again. So whoever signs out here is signed out there too, as far as it lets us.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,7 @@ async def ask(site: Site, request: Request) -> Answer:
         "sign_out.html",
         {
             "person": visitor.session.person.display,
+            "issuer_host": _issuer_host(site),
             "sign_out_token": visit.make_token(site, visitor, "sign-out", ""),
         },
     )
@@ -37,6 +42,8 @@ async def submit(site: Site, request: Request) -> Answer:
         raise Refusal(Reason.FORM_TOKEN)
     if visitor.session is not None:
         await steps.end_session(site.parts, visitor.session, visitor.address)
+        if site.logins is not None:
+            await site.logins.logins.sign_out(visitor.session.person.sub)
     # The token is right, so `request` is a handle that we wrote into the form, or empty.
     handle = asked.get("request")
     onward = site.continue_link(handle) if handle else site.url.link("/oauth/signed-out")
@@ -49,4 +56,9 @@ async def done(site: Site, request: Request) -> Answer:
     visitor = await visit.load(site, request)
     if visitor.session is not None:
         return see_other(site.url.link("/oauth/sign-out"))
-    return render.page(site.url, 200, "signed_out.html", {})
+    return render.page(site.url, 200, "signed_out.html", {"issuer_host": _issuer_host(site)})
+
+
+def _issuer_host(site: Site) -> str | None:
+    """The issuer elsewhere, where there is one."""
+    return site.logins.logins.host if site.logins is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from authgate.security.session import Cookies
-from authgate.steps.parts import Parts
+from authgate.steps.parts import LoginParts, Parts
 
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -43,11 +43,16 @@ class PublicUrl:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The whole surroundings of a page handler."""
+    """The whole surroundings of a page handler.
+
+    `logins` are the same parts with the issuer elsewhere that sends people here, if there is one:
+    then every request of a browser is a login, and else none.
+    """
 
     parts: Parts
     cookies: Cookies
     url: PublicUrl
+    logins: LoginParts | None = None
 
     def continue_link(self, handle: str) -> str:
         """The dispatcher's address for a request. Handles are base64url: nothing to escape."""

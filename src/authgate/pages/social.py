@@ -12,7 +12,6 @@ from authgate.pages import errors, sign_in, visit
 from authgate.pages.site import Site
 from authgate.pages.visit import Visit
 from authgate.protocol.errors import Reason, Refusal
-from authgate.protocol.journey import Step
 from authgate.protocol.records import PendingFactor
 from authgate.security.digests import digest, new_secret
 from authgate.steps import consent, factor, hand_over, social
@@ -43,7 +42,7 @@ async def _depart_from_page(
 ) -> Answer:
     interaction = await visit.interaction(site, visitor, handle)
     sign_in.refuse_unless_open(interaction)
-    if interaction.step in (Step.CONSENT, Step.APPROVE):  # signed in through another tab
+    if interaction.step in sign_in.SIGNED_IN:  # through another tab
         return see_other(site.continue_link(handle))
     asking = interaction.request
     assert asking.browser_digest is not None  # a browser's request has one
@@ -83,7 +82,7 @@ async def come_back(site: Site, request: Request) -> Answer:
 
 def _again(site: Site, returned: social.Returned) -> errors.Onward:
     """Where to try again: the same request's page as it is now, or the same challenge's start."""
-    if returned.transaction.kind == "browser":
+    if returned.transaction.kind != "tool":
         return errors.Onward(site.continue_link(returned.handle), "Back to the sign-in page")
     provider = returned.transaction.provider
     path = f"/oauth/start/{provider}?challenge={returned.handle}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from authgate.pages.site import Site
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
-from authgate.protocol.records import Session
+from authgate.protocol.records import RequestKind, Session
 from authgate.security.digests import digest
 from authgate.security.session import check_form_token, form_token
 from authgate.steps import consent, sign_in
@@ -39,7 +39,8 @@ async def load(site: Site, request: Request) -> Visit:
 async def interaction(site: Site, visit: Visit, handle: str) -> consent.Interaction:
     """The authorization request `handle` of this very browser; raises `Refusal`."""
     browser = digest(visit.browser) if visit.browser else None
-    return await consent.load(site.parts, handle, browser, visit.session)
+    kind: RequestKind = "browser" if site.logins is None else "login"
+    return await consent.load(site.parts, handle, browser, visit.session, kind)
 
 
 def handle_of(asked: Parameters) -> str:

@@ -13,6 +13,7 @@ from typing import Literal
 from authgate.protocol import redirect_uris
 from authgate.protocol.records import AuthorizationRequest, Client
 from authgate.protocol.registration import displayable
+from authgate.steps.consent import Interaction
 
 _SCOPES = {
     "mcp:use": "Use the tools of this server on your behalf",
@@ -60,6 +61,13 @@ def describe(client: Client, request: AuthorizationRequest) -> Asking:
         resource=request.resource,
         scopes=tuple(Scope(name, _SCOPES.get(name)) for name in request.scopes),
     )
+
+
+def asking(interaction: Interaction) -> Asking | None:
+    """Who asks, as far as anybody told us: of a login's asker nobody did, and no page may guess."""
+    if interaction.client is None:
+        return None
+    return describe(interaction.client, interaction.request)
 
 
 def _kind(uri: str) -> Literal["web", "loopback", "private"]:

@@ -517,20 +517,20 @@ FACES: dict[Reason, Face] = {
         _START_AGAIN,
     ),
     Reason.LOGIN_KEY_REFUSED: Face(
-        "server_error",
+        "temporarily_unavailable",
         503,
         "AuthKit did not believe this server, so nobody can sign in at the moment.",
         _TELL_OPERATOR,
     ),
     Reason.LOGIN_MISCONFIGURED: Face(
         "server_error",
-        503,
+        500,
         "AuthKit and this server are not set up to work together.",
         _TELL_OPERATOR,
     ),
     Reason.LOGIN_REJECTED: Face(
         "server_error",
-        503,
+        500,
         "AuthKit did not understand what this server told it.",
         _TELL_OPERATOR,
     ),
@@ -548,7 +548,7 @@ FACES: dict[Reason, Face] = {
     ),
     Reason.LOGIN_LEADS_ELSEWHERE: Face(
         "server_error",
-        503,
+        500,
         "The way back does not lead to AuthKit, so you are not sent there.",
         _TELL_OPERATOR,
     ),

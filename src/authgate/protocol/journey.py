@@ -20,13 +20,14 @@ class Step(Enum):
     FACTOR = "factor"
     CONSENT = "consent"
     APPROVE = "approve"
+    CONTINUE = "continue"
     ANSWERED = "answered"
     EXPIRED = "expired"
 
 
 def next_step(
     request: AuthorizationRequest,
-    client: Client,
+    client: Client | None,
     session: Session | None,
     remembered: Consent | None,
     now: int,
@@ -37,12 +38,18 @@ def next_step(
 
     A pending factor asks for its code only where no session is good enough already: it is a part
     of signing in, and who is signed in has nothing to prove.
+
+    A login has no client (None) and asks for no consent: that is for the server that asked. What is
+    left for us to ask is who goes there, even where somebody is signed in: that server may have
+    been sent here by a page that hopes for this very session.
     """
     if request.answered_at is not None:
         return Step.ANSWERED
     if request.expires_at <= now:
         return Step.EXPIRED
     if session is not None and _is_enough(session, request, now, required_assurance):
+        if client is None:
+            return Step.CONTINUE
         return Step.CONSENT if must_ask(request, client, remembered) else Step.APPROVE
     factor = request.factor
     return Step.FACTOR if factor is not None and factor.expires_at > now else Step.SIGN_IN

@@ -13,6 +13,7 @@ from authgate.protocol.records import (
     Code,
     Consent,
     Person,
+    RequestKind,
     Session,
 )
 from authgate.security.digests import digest, new_ordered_identifier, new_secret
@@ -24,7 +25,7 @@ class Interaction:
     """A request with all that decides its next step."""
 
     request: AuthorizationRequest
-    client: Client
+    client: Client | None  # None: a login, whose asker says of no client
     session: Session | None
     step: journey.Step
 
@@ -39,35 +40,45 @@ class Answer:
 
 
 async def load(
-    parts: Parts, handle: str, browser_digest: str | None, session: Session | None
+    parts: Parts,
+    handle: str,
+    browser_digest: str | None,
+    session: Session | None,
+    kind: RequestKind = "browser",
 ) -> Interaction:
-    """The browser request behind `handle`, if it belongs to this browser, and its next step.
+    """The request behind `handle`, if it belongs to this browser, and its next step.
 
-    Raises `Refusal` for an unknown handle and for another browser than the one that asked.
+    `kind` is what this server opens for browsers: their own requests, or logins. Raises `Refusal`
+    for an unknown handle and for another browser than the one that asked.
     """
     request = await parts.store.request(digest(handle))
-    if request is None or request.kind != "browser":
+    if request is None or request.kind != kind:
         raise Refusal(Reason.INTERACTION_UNKNOWN)
     if request.browser_digest != browser_digest:
         raise Refusal(Reason.BROWSER_MISMATCH)
-    client = await _client_of(parts, request)
-    remembered = None
-    if session is not None:
-        remembered = await parts.store.consent(
-            session.person.sub,
-            client.client_id,
-            redirect_uris.consent_host(request.redirect_uri),
-            request.resource,
-        )
+    client = None if kind == "login" else await _client_of(parts, request)
     step = journey.next_step(
         request,
         client,
         session,
-        remembered,
+        await _remembered(parts, request, client, session),
         parts.clock(),
         required_assurance=parts.policy.required_assurance,
     )
     return Interaction(request, client, session, step)
+
+
+async def _remembered(
+    parts: Parts, request: AuthorizationRequest, client: Client | None, session: Session | None
+) -> Consent | None:
+    if client is None or session is None:
+        return None
+    return await parts.store.consent(
+        session.person.sub,
+        client.client_id,
+        redirect_uris.consent_host(request.redirect_uri),
+        request.resource,
+    )
 
 
 async def load_challenge(parts: Parts, challenge_id: str) -> AuthorizationRequest:

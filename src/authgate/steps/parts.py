@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from authgate.directories.contract import Directory
 from authgate.issuers.contract import Issuer
+from authgate.issuers.logins import Logins
 from authgate.protocol.policy import Policy
 from authgate.protocol.records import AuditEvent, Person
 from authgate.security.limits import Throttles
@@ -50,6 +51,18 @@ class IssuingParts(Parts):
     def of(cls, parts: Parts, issuer: Issuer) -> IssuingParts:
         known = {field.name: getattr(parts, field.name) for field in fields(Parts)}
         return cls(**known, issuer=issuer)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginParts(Parts):
+    """With an issuer elsewhere: what the steps take that tell it who signed in."""
+
+    logins: Logins
+
+    @classmethod
+    def of(cls, parts: Parts, logins: Logins) -> LoginParts:
+        known = {field.name: getattr(parts, field.name) for field in fields(Parts)}
+        return cls(**known, logins=logins)
 
 
 def audited(

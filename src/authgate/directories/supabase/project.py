@@ -60,6 +60,11 @@ class ProjectSettings:
             return Ways(password=True)
         return self._ways(self._last)
 
+    @property
+    def confirms_addresses(self) -> bool:
+        """Whether the project, as last heard, sends a message to each address before it counts."""
+        return self._last is not None and not self._last.autoconfirm
+
     async def present_ways(self) -> Ways | Unavailable:
         """The ways in, at most five minutes old."""
         project = await self.project()

@@ -1,0 +1,93 @@
+"""What follows from an event of WorkOS's: a user deleted there, or a session ended there.
+
+Deliveries are repeated and come in any order, some of them days late. So an event is acted on first
+and remembered afterwards: trouble in between costs a repetition and loses nothing, and whatever is
+done here may be done twice. And what began after the event is left alone: a person who is linked to
+another WorkOS user since, and a session of a later sign-in. Never here: whether it was WorkOS that
+spoke (`workos.webhooks`, put before by `app`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from authgate.protocol import logins
+from authgate.steps.parts import Parts, audited
+
+_IDENTIFIER = re.compile(r"[!-~]{1,255}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event. `happened_at` in seconds since the epoch; None if it does not say."""
+
+    event_id: str
+    name: str
+    happened_at: int | None
+    data: Mapping[str, object] = field(repr=False)
+
+    def identifier(self, name: str) -> str | None:
+        """The member `name` of the data, if it has the form of an identifier."""
+        value = self.data.get(name)
+        return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else None
+
+
+async def heed(parts: Parts, told: Told) -> str:
+    """Act on an event; returns in a word what became of it, for the log."""
+    if await parts.store.saw(told.event_id):
+        return "repeated"
+    match told.name:
+        case "user.deleted":
+            outcome = await _user_deleted(parts, told)
+        case "session.revoked":
+            outcome = await _session_revoked(parts, told)
+        case _:
+            return "ignored"
+    await parts.store.first_sight(told.event_id, parts.clock())
+    return outcome
+
+
+async def _user_deleted(parts: Parts, told: Told) -> str:
+    """End what the person has here, unless they are another WorkOS user by now.
+
+    Without a link the event's `external_id` names the person: the id that we gave at a login, or
+    that somebody else's application gave, and then nobody here has it. The link goes last: without
+    it a repetition would find nobody.
+    """
+    workos_id, now = told.identifier("id"), parts.clock()
+    link = await parts.store.link_of(workos_id) if workos_id is not None else None
+    sub = link.sub if link is not None else told.identifier("external_id")
+    if workos_id is None or sub is None:
+        return "nobody"
+    happened_at = now if told.happened_at is None else told.happened_at
+    linked = await parts.store.links_to(sub)
+    newer = any(one.workos_id != workos_id and one.linked_at > happened_at for one in linked)
+    reason = "workos_user_deleted"
+    if not newer:
+        ended = audited(now, "person.barred", actor=sub, reason=reason)
+        await parts.store.end_grants_of(sub, reason, now, ended)
+    if link is not None:
+        gone = audited(now, "person.unlinked", actor=sub, workos=workos_id, reason=reason)
+        await parts.store.unlink(workos_id, gone)
+    return "unlinked" if newer else "ended"
+
+
+async def _session_revoked(parts: Parts, told: Told) -> str:
+    """Close the browser sessions that the person had by then.
+
+    Not where it was we who ended it: signing out in one browser would sign out all of them, and
+    ending what a sign-in leaves there would undo that very sign-in.
+    """
+    session_id, workos_id = told.identifier("id"), told.identifier("user_id")
+    if session_id is not None and await parts.store.saw(logins.ended_by_us(session_id)):
+        return "ours"
+    link = await parts.store.link_of(workos_id) if workos_id is not None else None
+    if link is None:
+        return "nobody"
+    now = parts.clock()
+    begun_by = now if told.happened_at is None else told.happened_at
+    closed = audited(now, "person.sign_out", actor=link.sub, reason="workos_session_revoked")
+    await parts.store.close_sessions_of(link.sub, closed, begun_by)
+    return "signed out"
