@@ -8,7 +8,7 @@ import time
 import pytest
 
 from authgate.directories.contract import Gone, SignedIn, StillGood, Unavailable
-from authgate.directories.supabase.recent import Recent
+from authgate.directories.recent import Recent
 from tests.clauses import clause
 from tests.directories.supabase_house import EMAIL, PASSWORD, VISITOR, House, opened_house
 from tests.standins.supabase_state import User

@@ -107,6 +107,18 @@ class WorkOS:
             ),
         )
 
+    # --- the environment ---------------------------------------------------------------------
+
+    async def redirect_uris(self) -> tuple[str, ...] | Trouble:
+        """The redirect URIs of the environment, patterns with a `*` among them; at most 500."""
+        return await self._pages(
+            "redirect_uris",
+            reading.redirect_uris,
+            lambda sdk, options, after: sdk.user_management.list_redirect_uris(
+                limit=PAGE, after=after, request_options=options
+            ),
+        )
+
     # --- users -------------------------------------------------------------------------------
 
     async def user(self, user_id: str) -> WorkOSUser | Trouble:

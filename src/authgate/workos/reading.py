@@ -112,6 +112,11 @@ def oauth_resources(body: Any) -> tuple[OAuthResource, ...]:
     )
 
 
+def redirect_uris(body: Any) -> tuple[str, ...]:
+    """A page of the environment's redirect URIs."""
+    return tuple(_text(one.get("uri")) for one in _listed(body))
+
+
 def done(body: Any) -> Done:
     """A status is the whole answer."""
     return Done()
@@ -141,7 +146,8 @@ def step_up(body: Any) -> StepUp | None:
     token = body.get("pending_authentication_token") if isinstance(body, dict) else None
     if not isinstance(token, str) or not 0 < len(token) <= MAX_TEXT:
         return None
-    email = body.get("email")
+    whom = body.get("user")
+    email = body.get("email") or (whom.get("email") if isinstance(whom, dict) else None)
     try:
         return StepUp(
             token,

@@ -42,8 +42,9 @@ class StepUp:
     """The sign-in was right so far, and `Trouble.code` says what is still due.
 
     `token` is what the next call needs (WorkOS's `pending_authentication_token`). The rest is there
-    as far as the answer had it: `email` with `email_verification_required`, `factors` with
-    `mfa_challenge`, `organizations` with `organization_selection_required`.
+    as far as the answer had it: `email` is the user's address (with `email_verification_required`,
+    where the message went), `factors` come with `mfa_challenge`, `organizations` with
+    `organization_selection_required`.
     """
 
     token: str = field(repr=False)

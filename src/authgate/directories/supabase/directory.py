@@ -3,9 +3,9 @@
 Everything is asked at Supabase Auth on every sign-in and nothing is kept but a bounded memory of a
 minute and, where the operator wants it, each person's session. This module is the doors; what
 stands behind each is a neighbour: `api` (the calls), `errors` (what an error means), `people` (what
-an answer says), `standing` and `kept` (the recheck), `factors`, `social`, `tokens`, `project`,
-`report`.
-Never here: a person looked up by e-mail, or a word of `user_metadata`.
+an answer says), `standing` and `kept` (the recheck), `candidates` (for a sign-in elsewhere),
+`factors`, `social`, `tokens`, `project`, `report`.
+Never here: a person told by their e-mail address, or a word of `user_metadata`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from authgate.directories.contract import (
     Visitor,
     Ways,
 )
+from authgate.directories.sealed import Sealed
 from authgate.directories.supabase.api import Said, SupabaseApi
+from authgate.directories.supabase.candidates import Candidates
 from authgate.directories.supabase.errors import (
     PASSWORD,
     RETRY_OUTAGE,
@@ -40,7 +42,6 @@ from authgate.directories.supabase.people import NAME, Session, is_uuid, read_se
 from authgate.directories.supabase.policy import SupabasePolicy
 from authgate.directories.supabase.project import PROVIDERS, ProjectSettings
 from authgate.directories.supabase.report import Report, startup_report
-from authgate.directories.supabase.sealed import Sealed
 from authgate.directories.supabase.social import Social, check_identity
 from authgate.directories.supabase.standing import Standing
 from authgate.directories.supabase.timing import Timing
@@ -83,6 +84,8 @@ class SupabaseDirectory:
         self._social = Social(api, policy, away, when.clock)
         self._kept = KeptSessions(api, store, vault, self.farewells, when)
         self._standing = Standing(api, policy, self._kept, when)
+        # For a directory that signs in people of this one: what `linking.People` promises.
+        self.people = Candidates(api, policy, self._settings, when.clock, self._standing.learn)
 
     @property
     def ways(self) -> Ways:

@@ -21,6 +21,7 @@ from authgate.directories.contract import (
     SignIn,
     Unavailable,
 )
+from authgate.directories.sealed import Ended, Sealed
 from authgate.directories.supabase.api import Reply, Said, SupabaseApi
 from authgate.directories.supabase.errors import (
     FACTOR,
@@ -30,7 +31,6 @@ from authgate.directories.supabase.errors import (
     unexpected,
 )
 from authgate.directories.supabase.people import Factor, Session, read_session
-from authgate.directories.supabase.sealed import Ended, Sealed
 from authgate.observe import log
 
 WAITS = 300

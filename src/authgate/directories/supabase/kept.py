@@ -1,9 +1,9 @@
 """People's sessions at Supabase, kept to ask with them whether they are still good.
 
 One a person, encrypted in our store, put there by a sign-in and replaced by the next. While its
-access token lives, it is asked with; then it is refreshed, by one holder at a time. Supabase knows
-three kinds of end and so does this module: somebody signed out (or changed their password), they
-left (deleted, banned), or the session is lost through a fault, which says nothing about them.
+access token lives, it is asked with; then it is refreshed, by one holder at a time. There are two
+kinds of end: the person signed out, changed their password, was banned or deleted; or the session
+is lost through a fault, which says nothing about them.
 Never here: how often somebody is asked about, and who answers where nothing is kept (`standing`).
 """
 
@@ -44,20 +44,19 @@ _PURPOSE = "supabase session"
 class Word(Enum):
     """What Supabase says of a session that is not good."""
 
-    SIGNED_OUT = "signed out"
-    LEFT = "left"
+    OVER = "over"
     LOST = "lost"
     STALE = "stale"
 
 
 # Codes alone and no texts; the statuses beside them are those of refusals (`_word`).
 _WORDS = {
-    "session_not_found": Word.SIGNED_OUT,
-    "session_expired": Word.SIGNED_OUT,
+    "session_not_found": Word.OVER,
+    "session_expired": Word.OVER,
     # It is told of a session that ended by itself too. Nobody is wronged by one sign-in more.
-    "refresh_token_not_found": Word.SIGNED_OUT,
-    "user_banned": Word.LEFT,
-    "user_not_found": Word.LEFT,
+    "refresh_token_not_found": Word.OVER,
+    "user_banned": Word.OVER,
+    "user_not_found": Word.OVER,
     # Supabase looks for the token, the ban and the session's end before the reuse: somebody used
     # our token, a restored copy of this database most likely, and the person did nothing.
     "refresh_token_already_used": Word.LOST,
@@ -76,12 +75,12 @@ class _Else(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is sealed. Without tokens it is a mark that the person signed out."""
+    """What is sealed; `session` is the session's id at Supabase."""
 
-    access: str = field(default="", repr=False)
-    refresh: str = field(default="", repr=False)
-    ends: float = 0.0
-    session: str = ""
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    ends: float
+    session: str
 
 
 class KeptSessions:
@@ -131,8 +130,6 @@ class KeptSessions:
             state = await self._opened(row) if row is not None else None
             if row is None or state is None:
                 return None
-            if not state.refresh:
-                return Gone()
             if state.access and self._clock() < state.ends and row.version != doubted:
                 reply = await self._api.user(state.access)
                 if _word(reply) is Word.STALE:
@@ -181,22 +178,21 @@ class KeptSessions:
     async def _judged(self, row: KeptSession, member: Member) -> Recheck | _Else:
         """What a person is worth whom Supabase has just shown us."""
         if member.shut_out(self._clock()) or member.anonymous:
-            return await self._ended(row, Word.LEFT) or Gone()
+            return await self._ended(row, Word.OVER) or Gone()
         return StillGood(member.person(()))
 
     async def _ended(self, row: KeptSession, word: Word | None) -> Recheck | _Else | None:
         """The end of a session, decided in its row: a newer one that came meanwhile is asked.
 
-        A sign-out leaves a mark, since with a secret key nothing else would tell of it, should this
-        process end before the grants have. Of who left, Supabase says the same to whoever asks.
+        No trace is left that would make later rechecks say the same: whoever hears `Gone` ends all
+        that was granted, in one step. And a person may come back by a door that keeps no session.
         """
         match word:
-            case Word.SIGNED_OUT:
-                mark = self._vault.seal(orjson.dumps(["", "", 0, ""]).decode(), _PURPOSE)
-                return Gone() if await self._replace(row, mark) else _Else.CHANGED
-            case Word.LEFT:
+            case Word.OVER:
                 dropped = await self._store.drop_kept_session(row.sub, row.version)
-                return Gone() if dropped else _Else.CHANGED
+                # Or another process heard the same a moment ago, and there is nothing newer.
+                alone = dropped or await self._store.kept_session(row.sub) is None
+                return Gone() if alone else _Else.CHANGED
             case Word.LOST:
                 if not await self._store.drop_kept_session(row.sub, row.version):
                     return _Else.CHANGED
@@ -237,7 +233,7 @@ class KeptSessions:
     def _part(self, row: KeptSession, unless: str = "") -> None:
         """Sign out at Supabase what is no longer kept, unless it is this session."""
         state = self._read(row)
-        if state is not None and state.refresh and state.session != unless:
+        if state is not None and state.session != unless:
             self._farewells.say(state.access, state.refresh)
 
 

@@ -16,9 +16,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from authgate.directories.contract import Unavailable
+from authgate.directories.recent import Recent
 from authgate.directories.supabase.api import Said, SupabaseApi
 from authgate.directories.supabase.errors import RETRY_OUTAGE, react
-from authgate.directories.supabase.recent import Recent
 from authgate.observe import log
 
 KEEP = 600.0  # what Supabase itself tells caches

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from authgate.directories.contract import Unavailable, Ways
+from authgate.directories.recent import Recent
 from authgate.directories.supabase.api import Said, SupabaseApi
 from authgate.directories.supabase.errors import react, unexpected
 from authgate.directories.supabase.policy import SupabasePolicy
-from authgate.directories.supabase.recent import Recent
 
 PROVIDERS = ("github", "google")
 KEEP = 300.0

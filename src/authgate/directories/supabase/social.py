@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlencode
 
 from authgate.directories.contract import Explain, Refused, SocialStart, Unavailable
+from authgate.directories.sealed import Ended, Sealed
 from authgate.directories.supabase.api import Said, SupabaseApi
 from authgate.directories.supabase.errors import RETRY_OURS, SOCIAL, react, unexpected
 from authgate.directories.supabase.people import Identity, Session, read_session
 from authgate.directories.supabase.policy import SupabasePolicy
-from authgate.directories.supabase.sealed import Ended, Sealed
 from authgate.observe import log
 from authgate.security.vault import base64url
 

@@ -9,12 +9,12 @@ grace, and somebody who signed out would go on for as long as the trouble lasts.
 from __future__ import annotations
 
 from authgate.directories.contract import Gone, Recheck, StillGood, Unavailable
+from authgate.directories.recent import Recent
 from authgate.directories.supabase.api import Said, SupabaseApi
 from authgate.directories.supabase.errors import RETRY_OUTAGE, key_refused, react
 from authgate.directories.supabase.kept import KeptSessions
 from authgate.directories.supabase.people import read_member
 from authgate.directories.supabase.policy import SupabasePolicy
-from authgate.directories.supabase.recent import Recent
 from authgate.directories.supabase.timing import Timing
 from authgate.observe import log
 from authgate.protocol.records import Person

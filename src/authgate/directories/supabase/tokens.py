@@ -18,12 +18,12 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from authgate.directories.contract import Refused, SignedIn, Unavailable
+from authgate.directories.recent import Recent
 from authgate.directories.supabase.api import Said, SupabaseApi
 from authgate.directories.supabase.errors import USER, react, unexpected
 from authgate.directories.supabase.keys import ProjectKeys, PublicKey
 from authgate.directories.supabase.people import MAX_DISPLAY, NAME, Member, is_uuid, read_member
 from authgate.directories.supabase.policy import SupabasePolicy
-from authgate.directories.supabase.recent import Recent
 from authgate.protocol.errors import Refusal
 from authgate.protocol.records import Person
 from authgate.security import compact
