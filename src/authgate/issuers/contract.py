@@ -77,7 +77,8 @@ class Issuer(Verifier, Protocol):
 class ServerMetadata:
     """An authorization server's own metadata (RFC 8414 section 2), checked and as it came.
 
-    `registration_endpoint` is None where clients cannot register. `body` is the document.
+    `registration_endpoint` is None where clients cannot register; `takes_metadata_documents`: they
+    may be known by a URL instead. `body` is the document.
     """
 
     body: bytes = field(repr=False)
@@ -85,6 +86,7 @@ class ServerMetadata:
     token_endpoint: str
     registration_endpoint: str | None
     scopes: tuple[str, ...]
+    takes_metadata_documents: bool = False
 
 
 class IssuerElsewhere(Verifier, Protocol):

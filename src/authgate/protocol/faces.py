@@ -819,6 +819,12 @@ FACES: dict[Reason, Face] = {
         "A code works once, within minutes, with its own code_verifier, redirect_uri and "
         "client_id. Send the newest refresh token, or start a new authorization request.",
     ),
+    Reason.ISSUER_GRANT_TYPE: Face(
+        "unauthorized_client",
+        400,
+        "AuthKit does not let this client use the grant type: {said}.",
+        "Register the client for authorization_code, and for refresh_token if it is to refresh.",
+    ),
     Reason.ISSUER_SCOPE: Face(
         "invalid_scope",
         400,

@@ -164,6 +164,7 @@ class Reason(Enum):
     ISSUER_REDIRECT_URI = "issuer_redirect_uri"
     ISSUER_CLIENT = "issuer_client"
     ISSUER_GRANT = "issuer_grant"
+    ISSUER_GRANT_TYPE = "issuer_grant_type"
     ISSUER_SCOPE = "issuer_scope"
     ISSUER_TARGET = "issuer_target"
     ISSUER_REQUEST = "issuer_request"

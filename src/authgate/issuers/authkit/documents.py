@@ -1,0 +1,110 @@
+"""A JSON document of AuthKit's: asked for by one for all, and kept for as long as an outage lasts.
+
+Never here: what a document says (`keys`, `metadata`). For one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+from authgate.fetch import Answer, Call, Fetch, FetchFailed
+from authgate.observe import log
+
+TOTAL = 5.0  # seconds; guarded calls wait for the keys of a rotation
+TELL_EVERY = 60.0  # seconds between two lines on one outage
+
+# What was good is believed through an outage, but not for ever: a withdrawn key must end some day,
+# whoever keeps us from hearing of it.
+STALE = 86_400.0
+
+_JSON = ("application/json", "application/jwk-set+json")
+
+Value = TypeVar("Value")
+
+
+class Trouble(Exception):
+    """Why there is no document; the text is the rest of a sentence, for the operator."""
+
+
+class Document(Generic[Value]):
+    """`read` makes a value of the JSON object, or raises `Trouble`; `name` is for the log."""
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        url: str,
+        name: str,
+        read: Callable[[Mapping[str, object]], Value],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetch = fetch
+        self.url = url
+        self._name = name
+        self._read = read
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._found: Mapping[str, object] | None = None
+        self._value: Value | None = None
+        self._good_at = self._tried_at = self._told_at = float("-inf")
+        self.trouble: str | None = None
+        """What was wrong with the last look; None if it was good, or if there was none yet."""
+
+    @property
+    def value(self) -> Value | None:
+        """The last good one, unless that was too long ago."""
+        return self._value if self._clock() - self._good_at < STALE else None
+
+    async def refresh(self, *, at_most_every: float = 0.0) -> None:
+        """Look again, unless somebody did in the last `at_most_every` seconds. Never raises.
+
+        Whoever comes while one is looking waits for that look: a crowd costs one request.
+        """
+        async with self._asking:
+            if self._clock() - self._tried_at < at_most_every:
+                return
+            try:
+                found = await self._ask()
+                if found != self._found:  # else the value of before stays the very same object
+                    self._value = self._read(found)
+                    self._found = found
+            except Trouble as trouble:
+                self._failed(str(trouble))
+            else:
+                self._good_at = self._clock()
+                if self.trouble is not None:
+                    log.info("authkit.reached_again", document=self._name)
+                self.trouble = None
+            finally:
+                self._tried_at = self._clock()
+
+    async def _ask(self) -> Mapping[str, object]:
+        try:
+            answer = await self._fetch.json(Call("GET", self.url, total=TOTAL))
+        except FetchFailed as failed:
+            raise Trouble(f"cannot be had ({failed.kind.value})") from None
+        return _json_object(answer)
+
+    def _failed(self, trouble: str) -> None:
+        """One line when it begins, or changes, and one a minute while it lasts."""
+        now = self._clock()
+        if trouble != self.trouble or now - self._told_at >= TELL_EVERY:
+            held = self.value is not None
+            log.warning(
+                "authkit.unreachable", document=self._name, why=trouble, earlier_one_serves=held
+            )
+            self._told_at = now
+        self.trouble = trouble
+
+
+def _json_object(answer: Answer) -> Mapping[str, object]:
+    """The body of a plain 200 with JSON in it; a page that was put in its way is none."""
+    if answer.status != 200:
+        raise Trouble(f"is not there (status {answer.status})")
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _JSON or not isinstance(answer.body, dict):
+        raise Trouble("is no JSON object")
+    return answer.body
