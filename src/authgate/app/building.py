@@ -47,7 +47,7 @@ def _parts(core: Core, home: Home) -> Parts:
         policy=core.policy,
         store=core.store,
         passwords=home.directory,
-        social=home.directory,
+        social=home.social,
         vault=core.vault,
         throttles=Throttles(
             LimitPolicy(
