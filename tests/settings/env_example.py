@@ -59,8 +59,14 @@ GROUPS = {
     ),
     "What it stands before": (
         "AUTHGATE_UPSTREAM",
+        "AUTHGATE_UPSTREAM_IDENTITY",
+        "AUTHGATE_UPSTREAM_TIMEOUT",
+        "AUTHGATE_UPSTREAM_BODY_LIMIT",
+        "AUTHGATE_UPSTREAM_LIMIT",
+        "AUTHGATE_UPSTREAM_LIMIT_PERSON",
         "AUTHGATE_UPSTREAM_COMMAND",
         "AUTHGATE_ROLLOUT",
+        "AUTHGATE_DRAIN",
     ),
     "Codes, tokens and keys": (
         "AUTHGATE_CODE_TTL",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from authgate.app.application import Application
+from authgate.app.behind import behind
 from authgate.app.builtin import builtin
 from authgate.app.core import MCP_PATH, Core, build_core, now
 from authgate.app.home import Home, home_of
@@ -13,7 +14,6 @@ from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.session import Cookies
 from authgate.settings import Settings
 from authgate.steps.parts import Parts
-from authgate.web.mcp_app import LazyMcpApp
 from authgate.web.origins import OriginRule
 
 
@@ -31,14 +31,14 @@ def build(settings: Settings) -> Application:
         Cookies.of(settings.public),
     )
     issuing = builtin(ground)
-    example = LazyMcpApp(_example)
+    guarded = behind(core)
     table: dict[str, App] = {
         **issuing.routes,
         place.prefix + "/healthz": health.endpoint(),
         place.prefix + "/readyz": health.readiness(core.store),
-        place.prefix + MCP_PATH: Guarded(example, issuing.guard),
+        place.prefix + MCP_PATH: Guarded(guarded, issuing.guard),
     }
-    return Application(core, home, table, (example, *issuing.lazy), issuing.jobs)
+    return Application(core, home, table, (guarded, *issuing.lazy), issuing.jobs)
 
 
 def _parts(core: Core, home: Home) -> Parts:
@@ -61,9 +61,3 @@ def _parts(core: Core, home: Home) -> Parts:
         ),
         clock=now,
     )
-
-
-def _example() -> object:
-    from authgate.gateway.example import server  # the MCP SDK behind it costs half a second
-
-    return server()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from typing import Annotated
 
 import typer
@@ -18,6 +19,12 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Server processes that share the store.")
     ] = 1,
+    upstream: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Your MCP server, to stand before it (AUTHGATE_UPSTREAM)."
+        ),
+    ] = None,
     env_file: EnvFile = None,
 ) -> None:
     """Run the server until it is told to stop (Ctrl-C, SIGTERM).
@@ -25,6 +32,7 @@ def serve(
     \b
     Examples:
       authgate serve
+      authgate serve --upstream http://127.0.0.1:9000/mcp
       authgate serve --port 9000 --workers 2
       authgate serve --host 0.0.0.0 --env-file /etc/authgate/env
     """
@@ -35,4 +43,7 @@ def serve(
 
     gc.enable()
     gc.freeze()
+    if upstream is not None:
+        # The environment goes before the file, and it is what a worker's own reading sees too.
+        os.environ["AUTHGATE_UPSTREAM"] = upstream
     run(host, port, workers, env_file)

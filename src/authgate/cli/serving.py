@@ -10,6 +10,7 @@ import asyncio
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import sys
@@ -30,6 +31,7 @@ from authgate.cli.common import REFUSED, explain, load_settings, run_or_fail
 from authgate.cli.listening import BACKLOG, listen
 from authgate.observe import log
 from authgate.settings import SettingsError, load
+from authgate.web.answers import AnswerCut
 from authgate.web.listener import DeadlineProtocol
 
 if TYPE_CHECKING:
@@ -39,10 +41,10 @@ if TYPE_CHECKING:
 # Above the 60 s for which common reverse proxies keep a connection to reuse it: whoever closes an
 # idle connection first must not be us, or the proxy's next request dies on it.
 KEEP_ALIVE = 75
-# What runs gets five seconds to finish, the MCP servers inside and the store the rest: everything
-# has ended within ten, which is when container runtimes begin to kill.
-GRACE = 5
-LAST_CALL = 9.0
+# What runs gets AUTHGATE_DRAIN (five seconds) to finish, the MCP servers inside and the store get
+# these: everything has ended within ten, which is when container runtimes begin to kill.
+LAST_CALL = 4.0
+FILES = 65_536
 
 
 def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
@@ -54,8 +56,21 @@ def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
             port = listener.getsockname()[1]
             settings = load_settings(env_file, port=port)
         log.configure(settings.log_level)
+        _raise_file_limit()
         _prepare(settings, workers)
-        _serve(_config(partial(application, env_file, port), workers), listener)
+        config = _config(partial(application, env_file, port), workers, settings.drain)
+        _serve(config, listener)
+
+
+def _raise_file_limit() -> None:
+    """As many open files as the system lets us: a stream through the gateway takes two sockets.
+
+    The usual soft limit of 1024 is there for programs that use select(), which nothing here does.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _serve(config: Config, listener: socket.socket) -> None:
@@ -93,7 +108,7 @@ def _prepare(settings: Settings, workers: int) -> None:
     run_or_fail(prepare)
 
 
-def _config(factory: partial[Application], workers: int) -> Config:
+def _config(factory: partial[Application], workers: int, drain: int) -> Config:
     return Config(
         factory,
         factory=True,
@@ -109,7 +124,7 @@ def _config(factory: partial[Application], workers: int) -> Config:
         date_header=True,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=drain,
     )
 
 
@@ -139,11 +154,13 @@ def application(env_file: Path | None, port: int) -> Application:
 
 
 def _is_trouble(record: logging.LogRecord) -> bool:
-    """Requests cut off at the end of `GRACE` are no faults: uvicorn would log each as a traceback.
+    """Requests cut off when the drain ends are no faults: uvicorn would log each as a traceback.
 
-    That some were cut off, and how many, stays in its log line before.
+    That some were cut off, and how many, stays in its log line before. Nor is an answer that
+    somebody cut who said why.
     """
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+    cut = (asyncio.CancelledError, AnswerCut)
+    return not (record.exc_info and isinstance(record.exc_info[1], cut))
 
 
 def _end_with_parent(sentinel: int) -> None:
@@ -165,7 +182,8 @@ class _Supervisor(Multiprocess):
     """uvicorn's supervisor, which waits for its workers without end; this one does not."""
 
     def join_all(self) -> None:
-        deadline = time.monotonic() + LAST_CALL
+        drain = self.config.timeout_graceful_shutdown or 0
+        deadline = time.monotonic() + drain + LAST_CALL
         for worker in self.processes:
             worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.is_alive():

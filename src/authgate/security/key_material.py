@@ -178,7 +178,7 @@ class SignerKey:
         return _REGISTRY.get_alg(self.algorithm).sign(signing_input, self.private)
 
 
-def header_segment(kid: str, algorithm: str) -> bytes:
-    """The encoded JOSE header of every token a key signs (RFC 9068 section 2.1)."""
-    header = {"typ": "at+jwt", "kid": kid, "alg": algorithm}
+def header_segment(kid: str, algorithm: str, kind: str = "at+jwt") -> bytes:
+    """The encoded JOSE header of a token a key signs; an access token's (RFC 9068 section 2.1)."""
+    header = {"typ": kind, "kid": kid, "alg": algorithm}
     return base64url(orjson.dumps(header)).encode("ascii")

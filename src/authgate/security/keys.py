@@ -127,6 +127,13 @@ class KeyRing:
         signing_input = signer.head + b"." + b64encode(payload)
         return (signing_input + b"." + b64encode(signer.sign(signing_input))).decode("ascii")
 
+    def sign_as(self, kind: str, payload: bytes, now: int) -> str:
+        """A compact JWS whose `typ` is `kind`: by that it can never pass as an access token."""
+        signer = self.signer(now)
+        head = header_segment(signer.kid, signer.algorithm, kind)
+        signing_input = head + b"." + b64encode(payload)
+        return (signing_input + b"." + b64encode(signer.sign(signing_input))).decode("ascii")
+
     def verify(self, token: str) -> dict[str, object]:
         """The claims of a token that one of our keys signed; raises `Refusal`, and nothing else.
 

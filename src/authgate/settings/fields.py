@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, Secret
 from pydantic_settings import SettingsConfigDict
 
 from authgate.settings import values
+from authgate.settings.gateway import GatewaySettings
 from authgate.settings.supabase import SupabaseSettings
 from authgate.settings.values import Limit, Words
 from authgate.settings.workos import WorkOSSettings
@@ -17,7 +18,7 @@ from authgate.settings.workos import WorkOSSettings
 DEFAULT_PORT = 8000
 
 
-class Settings(SupabaseSettings, WorkOSSettings):
+class Settings(SupabaseSettings, WorkOSSettings, GatewaySettings):
     """Every setting with its default. The description is the line `.env.example` has for it."""
 
     model_config = SettingsConfigDict(
@@ -162,21 +163,6 @@ class Settings(SupabaseSettings, WorkOSSettings):
         validation_alias="AUTHGATE_REQUIRE_SECOND_FACTOR",
         description="Demand a second factor from everybody (Supabase's people only): "
         "true or false.",
-    )
-    upstream: str | None = Field(
-        None,
-        validation_alias="AUTHGATE_UPSTREAM",
-        description="URL of the MCP server to stand before; refused yet.",
-    )
-    upstream_command: str | None = Field(
-        None,
-        validation_alias="AUTHGATE_UPSTREAM_COMMAND",
-        description="Command of a stdio MCP server to stand before; refused yet.",
-    )
-    rollout: Literal["off", "observe", "optional", "required"] = Field(
-        "required",
-        validation_alias="AUTHGATE_ROLLOUT",
-        description="Whose tokens open the MCP server; required, the others are refused yet.",
     )
     metrics_bind: str | None = Field(
         None,

@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from authgate.settings import supabase, workos
+from authgate.settings import gateway, supabase, workos
 from authgate.settings.fields import DEFAULT_PORT, Settings
 from authgate.settings.values import LOOPBACK, PUBLIC_URL
 
@@ -126,16 +126,7 @@ def _contradictions(settings: Settings) -> list[str]:
             "AUTHGATE_REQUIRE_SECOND_FACTOR: authgate's own people have no second factor, so "
             "nobody could sign in; unset it, or set SUPABASE_URL."
         )
-    problems += [
-        f"{name}: this version does not have it yet; unset it to use the built-in example at /mcp."
-        for name, value in (
-            ("AUTHGATE_UPSTREAM", settings.upstream),
-            ("AUTHGATE_UPSTREAM_COMMAND", settings.upstream_command),
-        )
-        if value is not None
-    ]
-    if settings.rollout != "required":
-        problems.append("AUTHGATE_ROLLOUT: this version knows the mode required only; unset it.")
+    problems += gateway.problems(settings, own=f"{settings.public}/mcp")
     if settings.metrics_bind is not None:
         problems.append("AUTHGATE_METRICS_BIND: this version has no metrics listener yet.")
     if settings.social == "supabase" and not chosen:

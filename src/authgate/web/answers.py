@@ -17,6 +17,13 @@ JSON_TYPE: Header = (b"content-type", b"application/json")
 NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 
 
+class AnswerCut(Exception):
+    """Half an answer is out and the rest will not come: only closing the connection tells.
+
+    Raised through the server, which closes it; why was logged by whoever raised it.
+    """
+
+
 @dataclass(slots=True)
 class Answer:
     """An HTTP answer, complete. `headers` need no content-length: the writer adds it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -35,6 +36,8 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.arriving_since: float | None = self.loop.time()
         self.in_head = True
         self.head_size = 0
+        self.stopping = False
+        self._at_stop: Callable[[], None] | None = None
         _open.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -49,6 +52,8 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.in_head = True
         self.head_size = 0
         super().on_message_begin()
+        self._at_stop = None
+        self.scope["authgate.when_stopping"] = self._when_stopping  # type: ignore[typeddict-unknown-key]
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
@@ -63,6 +68,8 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.in_head = False
         if not self.transport.is_closing():
             super().on_headers_complete()
+            if self.stopping:
+                self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self.arriving_since = None
@@ -73,6 +80,26 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self.head_size > HEAD_LIMIT and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+
+    def _when_stopping(self, tell: Callable[[], None]) -> None:
+        """`scope["authgate.when_stopping"]`: have `tell` called if the server stops meanwhile."""
+        if self.stopping:
+            tell()
+        self._at_stop = tell
+
+    def shutdown(self) -> None:
+        """The server stops: what runs may finish, what only waits for news is told.
+
+        A request of which a part has come is not idle; uvicorn would close the connection on it.
+        """
+        self.stopping = True
+        cycle: Any = self.cycle  # None before the first request, whatever uvicorn's types say
+        idle = cycle is None or cycle.response_complete
+        if idle and self.in_head and self.head_size:
+            return
+        super().shutdown()
+        if not idle and self._at_stop is not None:
+            self._at_stop()
 
     def give_up_if_late(self, now: float) -> None:
         """Close the connection if its request has been arriving for too long."""

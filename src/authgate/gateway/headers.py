@@ -1,0 +1,191 @@
+"""Which headers cross the gateway, in either direction, and under which names.
+
+What says who is calling is ours to say: every inbound header of such a name goes, whatever its
+spelling, before ours is put there. What belongs to one connection (RFC 9110 section 7.6.1) or to
+the whole origin never crosses. All else passes as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.mcp import Routing
+
+Raw = tuple[bytes, bytes]
+
+SESSION = b"mcp-session-id"
+OURS = b"authgate"  # in the name of every header and cookie that is ours
+
+# One connection's own, and how a body is framed on it: the next connection frames it anew, so a
+# length and a transfer coding can never both arrive (request smuggling, RFC 9112 section 11.2).
+_HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+_NOT_TO_UPSTREAM = _HOP_BY_HOP | {
+    b"authorization",  # the guard took it out already; a credential is worth two locks
+    b"cookie",  # put back without ours
+    b"host",  # the client library writes the upstream's
+    SESSION,  # put back as the upstream knows it
+    # Claims about where a request comes from and where it was going: ours are the true ones, and
+    # some frameworks let the last two choose another path than the one the operator set.
+    b"forwarded",
+    b"x-real-ip",
+    b"x-original-url",
+    b"x-rewrite-url",
+    # A browser's word on how its page stands to us. The guard has judged the origin; a server that
+    # judged it again, against its own address, would refuse the very origins we were told to allow.
+    b"origin",
+    b"sec-fetch-dest",
+    b"sec-fetch-mode",
+    b"sec-fetch-site",
+    b"sec-fetch-user",
+}
+_FORWARDED = b"x-forwarded-"
+_NOT_TO_CLIENT = _HOP_BY_HOP | {
+    b"date",  # our listener writes one
+    b"set-cookie",  # put back without ours
+    SESSION,  # put back sealed
+    # These speak for a whole origin, which here is the authorization server's.
+    b"alt-svc",
+    b"clear-site-data",
+    b"strict-transport-security",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A request's headers, read once.
+
+    `passing` may go upstream. `session` is what the client sent as Mcp-Session-Id. `length` is the
+    body's, as declared; None if it was not.
+    """
+
+    passing: list[tuple[str, str]]
+    routing: Routing
+    session: bytes | None
+    length: int | None
+
+
+def read(raw: Iterable[Raw]) -> Inbound:
+    """Sort a request's headers (lower-case names, as ASGI has them); raises `Refusal`."""
+    raw = list(raw)
+    hidden = _NOT_TO_UPSTREAM | _named_by_connection(raw)
+    passing: list[tuple[str, str]] = []
+    once: dict[bytes, bytes] = {}
+    cookies = []
+    for name, value in raw:
+        if name.startswith(b"mcp-") or name == b"content-length":
+            _take_once(once, name, value)
+        elif name == b"cookie":
+            cookies.append(value)
+        if name not in hidden and not _is_ours_to_say(name):
+            passing.append((name.decode("ascii"), _text(value)))
+    if kept := without_our_cookies(cookies):
+        passing.append(("cookie", _text(kept)))
+    return Inbound(
+        passing,
+        Routing(
+            version=_value(once, b"mcp-protocol-version"),
+            method=_value(once, b"mcp-method"),
+            name=_value(once, b"mcp-name"),
+        ),
+        once.get(SESSION),
+        _length(once),
+    )
+
+
+_ONCE = frozenset((b"content-length", b"mcp-method", b"mcp-name", b"mcp-protocol-version", SESSION))
+
+
+def _take_once(once: dict[bytes, bytes], name: bytes, value: bytes) -> None:
+    """Two copies of one of these would let two readers read two requests."""
+    if name not in _ONCE:
+        return
+    if name in once:
+        raise Refusal(
+            Reason.REQUEST_MALFORMED, why=f"the header {name.decode()} came more than once"
+        )
+    once[name] = value
+
+
+def _is_ours_to_say(name: bytes) -> bool:
+    """CGI-like servers turn `-` and `_` into the same name, so the twin is the same claim."""
+    if OURS in name:
+        return True
+    if b"_" in name:
+        plain = name.replace(b"_", b"-")
+        return plain in _NOT_TO_UPSTREAM or plain.startswith((_FORWARDED, b"mcp-"))
+    return name.startswith(_FORWARDED)
+
+
+def _named_by_connection(raw: Iterable[Raw]) -> frozenset[bytes]:
+    """What the Connection header makes one connection's own (RFC 9110 section 7.6.1)."""
+    return frozenset(
+        option.strip().lower()
+        for name, value in raw
+        if name == b"connection"
+        for option in value.split(b",")
+    )
+
+
+def without_our_cookies(headers: Iterable[bytes]) -> bytes:
+    """A Cookie header of all cookies but ours; empty if none is left."""
+    pairs = (pair.strip() for header in headers for pair in header.split(b";"))
+    return b"; ".join(pair for pair in pairs if pair and OURS not in pair.partition(b"=")[0])
+
+
+def to_client(raw: Iterable[Raw], *, has_body: bool) -> list[Raw]:
+    """The headers of the upstream's answer that a client gets; `has_body`: may the status have one.
+
+    A length passes only where it alone says how long the body is.
+    """
+    headers = [(name.lower(), value) for name, value in raw]
+    hidden = _NOT_TO_CLIENT | _named_by_connection(headers)
+    kept = [item for item in headers if item[0] not in hidden]
+    kept += [
+        item
+        for item in headers
+        if item[0] == b"set-cookie" and OURS not in item[1].partition(b"=")[0]
+    ]
+    lengths = [value for name, value in headers if name == b"content-length"]
+    chunked = any(name == b"transfer-encoding" for name, _ in headers)
+    if has_body and not chunked and len(lengths) == 1 and lengths[0].isdigit():
+        kept.append((b"content-length", lengths[0]))
+    return kept
+
+
+def _length(once: dict[bytes, bytes]) -> int | None:
+    value = once.get(b"content-length")
+    if value is None:
+        return None
+    if not value.isdigit():
+        raise Refusal(Reason.REQUEST_MALFORMED, why="its length is no number")
+    return int(value)
+
+
+def _value(once: dict[bytes, bytes], name: bytes) -> str | None:
+    found = once.get(name)
+    return None if found is None else _text(found)
+
+
+def _text(value: bytes) -> str:
+    """A value as the client library wants it, which writes UTF-8: the bytes that arrived go out."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise Refusal(Reason.REQUEST_MALFORMED, why="a header is not UTF-8") from None

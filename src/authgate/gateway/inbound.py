@@ -1,0 +1,75 @@
+"""A client's side of one exchange: its body as it comes, and word of its going away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from authgate.protocol.errors import Reason, Refusal
+from authgate.web.request import Disconnected, Receive, Scope, read_body
+
+
+class Body:
+    """A request's body: all of it in `held`, or the rest still arriving."""
+
+    def __init__(self, receive: Receive, limit: int, held: bytes | None) -> None:
+        self.held = held
+        self._receive = receive
+        self._limit = limit
+        self._begun = b""
+        self._arrived = asyncio.Event()
+
+    @classmethod
+    async def opened(
+        cls, scope: Scope, receive: Receive, limit: int, *, length: int | None, whole: bool
+    ) -> Body:
+        """The body of a request, at most `limit` bytes; `whole` waits for all of it.
+
+        Raises `Refusal`, and `Disconnected` if the client goes away meanwhile.
+        """
+        if scope["method"] != "POST":
+            return cls(receive, limit, b"")  # elsewhere a body has no meaning (RFC 9110 9.3.1)
+        if whole:
+            return cls(receive, limit, await read_body(scope, receive, limit))
+        if length is not None and length > limit:
+            raise Refusal(Reason.REQUEST_TOO_LARGE, limit=str(limit))
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        first: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return cls(receive, limit, first)
+        body = cls(receive, limit, None)
+        body._begun = first
+        return body
+
+    async def arriving(self, failed: Callable[[Exception], None]) -> AsyncIterator[bytes]:
+        """The parts of a body that is not held, each asked for only when the last one is sent.
+
+        `failed` is told why no more will come, before whoever reads this is.
+        """
+        part, more, size = self._begun, True, 0
+        while True:
+            size += len(part)
+            if size > self._limit:
+                trouble = Refusal(Reason.REQUEST_TOO_LARGE, limit=str(self._limit))
+                failed(trouble)
+                raise trouble
+            if part:
+                yield part
+            if not more:
+                self._arrived.set()
+                return
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                failed(Disconnected())
+                raise Disconnected
+            part, more = message.get("body", b""), message.get("more_body", False)
+
+    async def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once the client has closed its connection; else never end."""
+        if self.held is None:
+            await self._arrived.wait()  # until then whoever sends the body listens
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        gone()

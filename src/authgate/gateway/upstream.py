@@ -1,0 +1,137 @@
+"""The connections to the upstream, and what their troubles are called.
+
+Beside `fetch`, which asks for documents, this is the other way out: it reads nothing that it
+passes. One pool for the process's life; a connection that is being used is nobody else's, so no
+caller waits behind another's stream. No redirect is followed, no cookie kept, nothing decompressed,
+and no proxy or `.netrc` of the environment used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from authgate.observe import log
+from authgate.protocol.errors import Reason, Refusal
+
+CONNECT = 3.0  # seconds; whoever is up answers a SYN at once
+# Below the five seconds after which the usual servers close an idle connection: a POST sent on one
+# that is just being closed would be lost, and must not be sent twice.
+KEEP_ALIVE = 3.0
+BUFFER = 65_536  # bytes read ahead of a slow client (twice that at most), per exchange
+HEADER_LIMIT = 16_384
+_TRY_AGAIN_SAFELY = ("GET", "DELETE")  # what aiohttp sends once more on a connection that was dead
+
+# A peer that vanished without a word (a machine that lost power) is missed within two minutes.
+_PROBES = (
+    ("TCP_KEEPIDLE", 60),
+    ("TCP_KEEPINTVL", 15),
+    ("TCP_KEEPCNT", 4),
+)
+
+
+class Upstream:
+    """One MCP server over HTTP. For one event loop, from the first request to `close`.
+
+    `timeout` in seconds is what the head of an answer may take; a body that has begun has no limit.
+    """
+
+    def __init__(self, url: str, *, timeout: float, connect: float = CONNECT) -> None:
+        self.url = URL(url, encoded=True)
+        self._timeout = timeout
+        self._connect = connect
+        self._session: aiohttp.ClientSession | None = None
+        self._making = asyncio.Lock()
+
+    async def ask(
+        self,
+        method: str,
+        url: URL,
+        headers: Sequence[tuple[str, str]],
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> aiohttp.ClientResponse:
+        """Send a request; the answer once its head is here. Raises `Refusal`.
+
+        Closing the answer (or cancelling this) closes the connection, which is how the upstream
+        learns that nobody waits any more.
+        """
+        session = self._session or await self._open()
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await session.request(
+                    method, url, headers=headers, data=body, allow_redirects=False
+                )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            refusal = self._refusal(error)
+            log.warning(
+                f"upstream.{refusal.reason.value.removeprefix('upstream_')}",
+                error=type(error).__name__,
+                host=self.url.host,
+                port=self.url.port,
+            )
+        except ValueError:
+            refusal = Refusal(Reason.REQUEST_MALFORMED, why="a header holds control characters")
+        # Out here: aiohttp's errors hold the whole request, and would follow ours wherever it goes.
+        raise refusal
+
+    def _refusal(self, error: BaseException) -> Refusal:
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return Refusal(Reason.UPSTREAM_UNREACHABLE)
+        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+            return Refusal(Reason.UPSTREAM_TIMEOUT, seconds=f"{self._timeout:g}")
+        return Refusal(Reason.UPSTREAM_BROKEN)
+
+    async def close(self) -> None:
+        """End all connections; a later request would begin afresh."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _open(self) -> aiohttp.ClientSession:
+        async with self._making:
+            if self._session is None:
+                tls: ssl.SSLContext | bool = True
+                if self.url.scheme == "https":  # in a thread: it reads a hundred certificates
+                    tls = await asyncio.to_thread(ssl.create_default_context)
+                self._session = self._new_session(tls)
+            return self._session
+
+    def _new_session(self, tls: ssl.SSLContext | bool) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,  # `slots` decides, and tells who has to wait
+                ssl=tls,
+                keepalive_timeout=KEEP_ALIVE,
+                socket_factory=_socket,
+            ),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # What the client did not say the gateway does not say for it.
+            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+            auto_decompress=False,
+            read_bufsize=BUFFER,
+            max_line_size=HEADER_LIMIT,
+            max_field_size=HEADER_LIMIT,
+            trust_env=False,
+        )
+
+
+def _socket(address: Any) -> socket.socket:
+    """A socket whose peer is asked for a sign of life when it has been silent."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    watch_peer(made)
+    return made
+
+
+def watch_peer(made: socket.socket) -> None:
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES:
+        if hasattr(socket, name):  # Linux has them all
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

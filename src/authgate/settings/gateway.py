@@ -1,0 +1,101 @@
+"""The settings of what authgate stands before, and what cannot be right about them together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PositiveInt
+from pydantic_settings import BaseSettings
+
+_URL = re.compile(
+    r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?:/[^\s?#\\\"<>^`{|}]*)?(?:\?[^\s#\\\"<>^`{|}]*)?",
+    re.ASCII,
+)
+
+
+def _upstream(value: str) -> str:
+    match = _URL.fullmatch(value)
+    if not match or not value.isascii() or int(match["port"] or 1) > 65535:
+        raise ValueError("write the MCP server's whole address: http://127.0.0.1:9000/mcp")
+    return value
+
+
+class GatewaySettings(BaseSettings):
+    """The MCP server behind the guard; the built-in example if none is set."""
+
+    upstream: Annotated[str, AfterValidator(_upstream)] | None = Field(
+        None,
+        validation_alias="AUTHGATE_UPSTREAM",
+        description="Address of your MCP server (http://127.0.0.1:9000/mcp), which then answers at "
+        "/mcp; the built-in example if unset.",
+    )
+    upstream_identity: Literal["none", "headers", "jwt"] = Field(
+        "none",
+        validation_alias="AUTHGATE_UPSTREAM_IDENTITY",
+        description="What it is told of the caller: none, headers, or jwt (a token made for it).",
+    )
+    upstream_timeout: PositiveInt = Field(
+        300,
+        validation_alias="AUTHGATE_UPSTREAM_TIMEOUT",
+        description="Seconds within which it must begin to answer; what has begun has no limit.",
+        le=86_400,
+    )
+    upstream_body_limit: int = Field(
+        4_194_304,
+        validation_alias="AUTHGATE_UPSTREAM_BODY_LIMIT",
+        description="Largest request body in bytes.",
+        ge=1024,
+        le=1 << 30,
+    )
+    upstream_limit: PositiveInt = Field(
+        1000,
+        validation_alias="AUTHGATE_UPSTREAM_LIMIT",
+        description="Calls and streams open at once in one worker; streams get three quarters.",
+        le=100_000,
+    )
+    upstream_limit_person: PositiveInt = Field(
+        100,
+        validation_alias="AUTHGATE_UPSTREAM_LIMIT_PERSON",
+        description="The same for one person.",
+        le=100_000,
+    )
+    upstream_command: str | None = Field(
+        None,
+        validation_alias="AUTHGATE_UPSTREAM_COMMAND",
+        description="Command of a stdio MCP server to stand before; refused yet.",
+    )
+    rollout: Literal["off", "observe", "optional", "required"] = Field(
+        "required",
+        validation_alias="AUTHGATE_ROLLOUT",
+        description="Whose tokens open the MCP server; required, the others are refused yet.",
+    )
+    drain: PositiveInt = Field(
+        5,
+        validation_alias="AUTHGATE_DRAIN",
+        description="Seconds that running calls get to finish when the server is told to stop.",
+        le=3600,
+    )
+
+
+def problems(settings: GatewaySettings, *, own: str) -> Iterator[str]:
+    """What cannot be; `own` is the URL at which the upstream will answer."""
+    if settings.upstream is not None and settings.upstream.partition("?")[0] == own:
+        yield (
+            "AUTHGATE_UPSTREAM: that is authgate itself; write the address of the server that it "
+            "shall stand before."
+        )
+    if settings.upstream is None and settings.upstream_identity != "none":
+        yield (
+            "AUTHGATE_UPSTREAM_IDENTITY: there is nobody to tell; set AUTHGATE_UPSTREAM, or unset "
+            "this."
+        )
+    if settings.upstream_command is not None:
+        yield (
+            "AUTHGATE_UPSTREAM_COMMAND: this version does not have it yet; unset it to use the "
+            "built-in example at /mcp, or set AUTHGATE_UPSTREAM."
+        )
+    if settings.rollout != "required":
+        yield "AUTHGATE_ROLLOUT: this version knows the mode required only; unset it."
