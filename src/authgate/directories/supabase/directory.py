@@ -149,6 +149,7 @@ class SupabaseDirectory:
         if not is_uuid(sub):
             return Gone()
         if not self.can_recheck:
+            await self._kept.let_go(sub)  # of the time before the switch was turned off
             return Unavailable()
         return await self._standing.of(sub)
 

@@ -27,7 +27,9 @@ from authgate.security import compact
 from authgate.security.vault import SealedValueUnreadable, Vault
 from authgate.store.contract import Store, StoreUnavailable
 
-MAX_ACCESS = 16_384  # a project's hook may put much into it; ordinary ones have about a thousand
+# A project's hook may put much into an access token; ordinary ones have a thousand characters. One
+# that is longer than this could not be asked with: many gateways take no header above 8 KiB.
+MAX_ACCESS = 8000
 MAX_REFRESH = 1024
 MARGIN = 30  # seconds before its end in which an access token is not used: clocks differ
 
