@@ -626,9 +626,10 @@ async def test_failures_come_as_the_sdk_knows_them(
     workos.fail("GET /user_management/users", status=503)
     with pytest.raises(ServerError):
         await users.list_users()
-    workos.fail("/user_management/users", garbage=True)
-    with pytest.raises(WorkOSError):
-        await users.list_users()
+    workos.fail("/user_management/users*", garbage=True, times=2)
+    # A trap of the SDK's: a broken answer with 200 is an empty page, or None, and no error.
+    assert (await users.list_users()).data == []
+    assert await users.get_user("user_x") is None
     workos.fail("/user_management/users/*", cut=True)
     with pytest.raises(WorkOSError):
         await users.get_user("user_x")

@@ -73,13 +73,16 @@ class Gate:
             )
             del self.calls[:-MOST_CALLS]
             fault = next((one for one in self.faults if one.meets(request)), None)
-            if fault is None:
-                answer = await handler(request)
-            else:
-                fault.times -= 1
-                answer = await _wrong(fault, request, handler)
-            if not answer.prepared:
-                answer.headers["x-request-id"] = new_id("req")
+            try:
+                if fault is None:
+                    answer = await handler(request)
+                else:
+                    fault.times -= 1
+                    answer = await _wrong(fault, request, handler)
+            except web.HTTPException as redirect:  # how handlers redirect, and aiohttp says 404
+                redirect.headers["x-request-id"] = new_id("req")
+                raise
+            answer.headers["x-request-id"] = new_id("req")
             return answer
 
         return gate
