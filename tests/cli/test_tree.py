@@ -15,12 +15,13 @@ from tests.cli.conftest import Operator
 COMMANDS = [
     ("serve",),
     ("demo",),
+    ("doctor",),
     ("migrate",),
     *(("people", name) for name in ("add", "list", "disable", "enable", "remove", "set-password")),
     *(("clients", name) for name in ("list", "show", "remove")),
     *(("keys", name) for name in ("list", "rotate", "import")),
 ]
-READING = [("people", "list"), ("clients", "list"), ("keys", "list"), ("migrate",)]
+READING = [("people", "list"), ("clients", "list"), ("keys", "list"), ("migrate",), ("doctor",)]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

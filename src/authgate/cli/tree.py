@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from authgate import __version__
-from authgate.cli import clients, demo, keys, migrate, people, serve
+from authgate.cli import clients, demo, doctor, keys, migrate, people, serve
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _EXIT_CODES = "Exit codes: 0 done; 1 refused, not found or not possible; 2 wrong usage or settings."
@@ -34,6 +34,7 @@ def tree() -> typer.Typer:
     root.callback()(_options)
     root.command("serve")(serve.serve)
     root.command("demo")(demo.demo)
+    root.command("doctor")(doctor.doctor)
     root.add_typer(people.commands, name="people")
     root.add_typer(clients.commands, name="clients")
     root.add_typer(keys.commands, name="keys")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -40,6 +41,17 @@ def configure(level: str) -> None:
     )
     # Libraries log addresses, URLs and bodies at DEBUG: they stay at WARNING whatever we do.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """No line below CRITICAL meanwhile: for a command that says in its own words what happened."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def info(event: str, **fields: object) -> None:

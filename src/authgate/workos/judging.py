@@ -190,5 +190,5 @@ def placed(check: str, name: str, uri: str, among: Sequence[str], where: str) ->
     if meant is not None:
         said += f"; {meant[0]} is, which differs {meant[1]}"
     elif among:
-        said += f", but {' and '.join(among[:3])}"
+        said += f"; registered: {', '.join(among[:3])}"
     return Finding(check, "problem", said + ".", f"Enter {uri}, exactly so.", where)
