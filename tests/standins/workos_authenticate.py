@@ -153,7 +153,7 @@ class Authenticate:
             raise self._mail(attempt, user)
         if person is None:
             return
-        shown = {"user": user.body()}
+        shown: dict[str, Any] = {"user": user.body()}
         if person.mfa_enrollment and "mfa" not in attempt.done:
             text = "The user must enroll in MFA to finish authenticating."
             raise self._step("mfa_enrollment", text, attempt, **shown)

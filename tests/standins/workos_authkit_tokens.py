@@ -220,7 +220,8 @@ class AuthKitTokens:
         return self.environment.authkit_keys.sign(claims)
 
     def _about(self, user: User, scopes: list[str]) -> dict[str, Any]:
-        shown, body = {"sub": self._sub(user)}, user.body()
+        body = user.body()
+        shown: dict[str, Any] = {"sub": self._sub(user)}
         if "profile" in scopes:
             names = {"name": "name", "given_name": "first_name", "family_name": "last_name"}
             shown |= {claim: body[name] for claim, name in names.items() if body[name]}

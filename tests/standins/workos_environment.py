@@ -162,13 +162,14 @@ class Environment:
 
     def emit(self, event: str, data: dict[str, Any], event_id: str | None = None) -> dict[str, Any]:
         """Remember an event for `GET /events`; what a webhook would carry."""
+        name = event_id or new_id("event")
         made = {
             "object": "event",
-            "id": event_id or new_id("event"),
+            "id": name,
             "event": event,
             "data": data,
             "created_at": stamp(self.now()),
             "context": {},
         }
-        self.state.events[made["id"]] = made
+        self.state.events[name] = made
         return made

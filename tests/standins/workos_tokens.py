@@ -21,15 +21,26 @@ class Ring:
     """RS256 keys: the last one signs, all that stand here are published."""
 
     def __init__(self) -> None:
-        self.keys: list[RSAKey] = []
         self.certificates: dict[str, bytes] = {}
-        self.rotate()
+        self._keys: list[RSAKey] = []
+
+    @property
+    def keys(self) -> list[RSAKey]:
+        """Made when they are first wanted: most tests want one of the two rings."""
+        if not self._keys:
+            self._make()
+        return self._keys
 
     def rotate(self, *, keep_old: bool = True) -> None:
         """A new key signs from now on; without `keep_old` the earlier ones are gone at once."""
         if not keep_old:
-            self.keys.clear()
+            self._keys.clear()
             self.certificates.clear()
+        elif not self._keys:
+            self._make()  # the old one, that nobody had asked for yet
+        self._make()
+
+    def _make(self) -> None:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         kid = "sso_oidc_key_pair_01" + secrets.token_hex(12).upper()
         pem = key.private_bytes(
@@ -37,9 +48,9 @@ class Ring:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        self.keys.append(RSAKey.import_key(pem, {"kid": kid}))
+        self._keys.append(RSAKey.import_key(pem, {"kid": kid}))
         self.certificates[kid] = _certificate(key)
-        del self.keys[:-10]
+        del self._keys[:-10]
 
     def sign(self, claims: dict[str, Any]) -> str:
         key = self.keys[-1]
