@@ -201,7 +201,7 @@ class World:
 class _Elsewhere:
     """A directory far away: what it says of everybody is what the test wants."""
 
-    name = "elsewhere"
+    name = "embedded"  # as the world's people have it
 
     def __init__(self, word: Recheck, *, can_recheck: bool = True) -> None:
         self._word = word
@@ -214,7 +214,7 @@ class _Elsewhere:
 def with_directory(world: World, word: Recheck, *, can_recheck: bool = True) -> None:
     """From here on, `word` is what the directory says of everybody."""
     directory: Any = _Elsewhere(word, can_recheck=can_recheck)
-    world.parts = replace(world.parts, passwords=directory)
+    world.parts = replace(world.parts, passwords=directory, social=directory)
 
 
 def query_of(url: str) -> dict[str, str]:

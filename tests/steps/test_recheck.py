@@ -10,6 +10,7 @@ from authgate.directories.contract import Gone, StillGood, Unavailable
 from authgate.observe import log
 from authgate.protocol.errors import Reason
 from authgate.protocol.records import Grant
+from authgate.steps.sign_in import begin_session, find_session
 from tests.clauses import clause
 from tests.protocol.making import refused
 from tests.steps.making import Registered, World, with_directory
@@ -79,6 +80,32 @@ async def test_who_left_during_the_outage_is_gone_after_it(world: World) -> None
     with refused(Reason.GRANT_ENDED):
         await world.refresh(client, tokens["refresh_token"])
     assert await world.revoked_reason(tokens["access_token"]) == "person_gone"
+
+
+@pytest.mark.parametrize("at", ["refresh", "code"])
+@clause("ASVS", "7.4.2")
+async def test_who_is_gone_loses_all_that_was_granted_and_every_browser_session(
+    world: World, at: str
+) -> None:
+    """Or they would walk from a session that is left to a code, in circles, with no password asked
+    that would mend it; and their other clients would go on for as long as those do not refresh."""
+    client, tokens = await connected(world)
+    _, others = await connected(world)
+    browser = await begin_session(world.parts, world.person, "192.0.2.1")
+    flow = await world.flow()
+    with_directory(world, Gone())
+    with refused(Reason.GRANT_ENDED):
+        if at == "refresh":
+            await world.refresh(client, tokens["refresh_token"])
+        else:
+            await world.exchange(flow)
+    for each in (tokens, others):
+        assert await world.revoked_reason(each["access_token"]) == "person_gone"
+    assert await find_session(world.parts, browser.cookie) is None
+    with_directory(world, StillGood(world.person))
+    with refused(Reason.CODE_EXPIRED):
+        await world.exchange(flow)
+    assert await world.connected()  # whoever signs in anew is here again
 
 
 async def test_an_outage_right_after_the_sign_in_does_not_break_the_code(world: World) -> None:

@@ -178,7 +178,8 @@ async def test_a_way_that_is_shut_is_held_against_nobody(world: World, explain: 
 async def test_a_session_of_another_directorys_person_counts_as_none(world: World) -> None:
     fresh = await begin_session(world.parts, world.person, ADDRESS)
     assert await find_session(world.parts, fresh.cookie) is not None
-    world.parts = replace(world.parts, passwords=_stand_in(Refused()))
+    other = _stand_in(Refused())
+    world.parts = replace(world.parts, passwords=other, social=other)
     assert await find_session(world.parts, fresh.cookie) is None
 
 
