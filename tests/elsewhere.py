@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from authgate.directories.contract import (
     Directory,
     Explain,
+    Recheck,
     Refused,
     SignedIn,
     SignIn,
     SocialStart,
+    StillGood,
     Visitor,
     Ways,
 )
@@ -45,7 +47,16 @@ class Elsewhere:
     ) -> SignIn:
         if self.says_no or answer.get("code") != "yes" or sealed != provider:
             return Refused(Explain.SOCIAL_CANCELLED)
-        return SignedIn(Person(f"{provider}-octo", self.name, OCTO, (provider,)))
+        return SignedIn(self._octo(provider))
+
+    async def recheck(self, sub: str) -> Recheck:
+        provider, dash, octo = sub.partition("-")
+        if dash and octo == "octo":
+            return StillGood(self._octo(provider))
+        return await self._inner.recheck(sub)
+
+    def _octo(self, provider: str) -> Person:
+        return Person(f"{provider}-octo", self.name, OCTO, (provider,))
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)

@@ -20,7 +20,8 @@ from authgate.directories.contract import Directory
 from authgate.directories.embedded import EmbeddedDirectory
 from authgate.directories.passwords import Passwords
 from authgate.endpoints import authorize
-from authgate.pages import errors, routes
+from authgate.issuers.logins import Logins
+from authgate.pages import errors, login_routes, routes
 from authgate.pages.site import PublicUrl
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.policy import Policy
@@ -28,7 +29,7 @@ from authgate.protocol.records import Client
 from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.session import Cookies
 from authgate.security.vault import Vault
-from authgate.steps.parts import Parts, audited
+from authgate.steps.parts import LoginParts, Parts, audited
 from authgate.store.sqlite import SqliteStore
 from authgate.web.answers import Answer
 from authgate.web.endpoint import Endpoint
@@ -148,6 +149,19 @@ def mount(parts: Parts, clock: Clock) -> House:
         clock,
         {url.path + path: endpoint for path, endpoint in table.items()},
         Endpoint(get=_nowhere, post=_nowhere, refuse=refuse),
+    )
+
+
+def mount_logins(parts: Parts, clock: Clock, logins: Logins) -> House:
+    """The pages where an issuer elsewhere has us sign in its people."""
+    issuer = parts.policy.issuer
+    table = login_routes(LoginParts.of(parts, logins), Cookies.of(issuer))
+    path = PublicUrl.of(issuer).path
+    return House(
+        parts,
+        clock,
+        {path + own: endpoint for own, endpoint in table.items()},
+        Endpoint(get=_nowhere, post=_nowhere, refuse=errors.writer(issuer)),
     )
 
 
@@ -343,6 +357,12 @@ class Browser:
         """Ask at the authorization endpoint and follow to the first page."""
         asked = await self.get(ask_path(asking, **changes))
         return await self.get(asked.location)
+
+    async def login(self, name: str = "ext_auth_01") -> Page:
+        """Come from AuthKit with its name for the sign-in, and follow to the first page."""
+        sent = {"sec-fetch-site": "cross-site"}
+        asked = await self.get(f"/oauth/login?external_auth_id={name}", sent)
+        return await self.get(asked.location, sent)
 
     async def sign_in(self, page: Page, who: str = ADA, password: str = PASSWORD) -> Page:
         """Fill the form and follow to the next page."""
