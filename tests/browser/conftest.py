@@ -52,7 +52,7 @@ class Served:
         plain = await making.build(self._database, issuer=self.url)
         owing: Any = SecondFactor(plain.parts.passwords, {making.LIN})
         self.elsewhere: Any = Elsewhere(owing)
-        parts = replace(plain.parts, passwords=self.elsewhere)
+        parts = replace(plain.parts, passwords=self.elsewhere, social=self.elsewhere)
         self.house: House = making.mount(parts, plain.clock)
         config = uvicorn.Config(
             self._note_posts,

@@ -49,6 +49,24 @@ def test_who_owns_github_and_google(tmp_path: Path) -> None:
     assert "/oauth/callback" not in without
 
 
+def test_what_workos_owns(tmp_path: Path) -> None:
+    keys = {"WORKOS_API_KEY": "sk_test_1", "WORKOS_CLIENT_ID": "client_1"}
+    text = said(tmp_path, **keys)
+    assert "passwords      → embedded" in text
+    assert "GitHub         → workos (https://api.workos.com)" in text
+    assert "Google         → workos (https://api.workos.com)" in text
+    assert "AuthKit" not in text
+    assert "http://localhost:8000/oauth/callback" in text
+    some = said(tmp_path, **keys, AUTHGATE_WORKOS_PROVIDERS="google authkit")
+    assert "GitHub         → not offered" in some
+    assert "AuthKit        → workos" in some
+    assert "sk_test_1" not in text + some
+
+
+def test_workos_set_and_not_asked_is_said(tmp_path: Path) -> None:
+    assert "nothing is asked of WorkOS" in said(tmp_path, WORKOS_API_KEY="sk_test_1")
+
+
 def test_with_a_secret_key_there_is_nothing_to_warn_of(tmp_path: Path) -> None:
     text = said(tmp_path, people=0, **PROJECT, SUPABASE_SECRET_KEY="sb_secret_1")
     assert "24 hours" not in text

@@ -17,15 +17,17 @@ from tests.cli.serving import HandClient, running
 
 def test_it_says_where_it_is_and_who_signs_people_in(operator: Operator) -> None:
     operator.env |= {"WORKOS_API_KEY": "sk_test_secret", "WORKOS_CLIENT_ID": "client_1"}
+    operator.env["WORKOS_API_URL"] = "http://127.0.0.1:9"  # nobody there, and no harm in that
     with running(operator) as server:
         said = re.sub(r" +", " ", server.said)
         code, _ = server.stop()
     assert code == 0
     assert f"MCP URL {server.url}/mcp\n" in said
     assert f"store {operator.folder}/data/authgate.db\n" in said
-    assert "passwords → embedded\n GitHub → not offered\n Google → not offered\n" in said
+    workos = "workos (http://127.0.0.1:9)"
+    assert f"passwords → embedded\n GitHub → {workos}\n Google → {workos}\n" in said
     assert "authgate people add name@example.com" in said
-    assert "through WorkOS are not in this version" in said
+    assert f"{server.url}/oauth/callback" in said
     assert "sk_test_secret" not in said
     assert "\x1b" not in said
 

@@ -106,7 +106,7 @@ async def test_every_route_is_public_by_list_or_asks_for_a_token(gate: Gate) -> 
         "/oauth/authorize", "/oauth/register", "/oauth/token", "/oauth/revoke",
         "/oauth/introspect", "/oauth/continue", "/oauth/sign-in", "/oauth/factor",
         "/oauth/consent", "/oauth/sign-out", "/oauth/signed-out", "/oauth/start/github",
-        "/oauth/start/google", "/oauth/callback", "/oauth/hand-over",
+        "/oauth/start/google", "/oauth/start/authkit", "/oauth/callback", "/oauth/hand-over",
     }  # fmt: skip
     for path in gate.app.table:
         if path in public or "/.well-known/" in path or path.startswith("/oauth/static/"):

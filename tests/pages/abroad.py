@@ -31,7 +31,7 @@ async def parts_of(project: Project, parts: Parts, **policy: Any) -> AsyncIterat
     directory = project.another(**policy)
     await directory.report(parts.policy.issuer + CALLBACK)
     stand_in: Any = directory
-    yield replace(parts, passwords=stand_in)
+    yield replace(parts, passwords=stand_in, social=stand_in)
     await directory.close()
 
 

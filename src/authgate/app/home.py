@@ -1,4 +1,4 @@
-"""The directory that the settings chose, with its life: whose people sign in here.
+"""The directories that the settings chose, with their life: whose people sign in here, and how.
 
 A directory's modules are imported only when it is chosen: what is asked over the network brings a
 client library, which a server of embedded people neither loads nor waits for at its start.
@@ -6,6 +6,7 @@ client library, which a server of embedded people neither loads nor waits for at
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,15 +18,23 @@ from authgate.steps.social import CALLBACK
 
 if TYPE_CHECKING:
     from authgate.directories.supabase import SupabaseDirectory, SupabasePolicy
+    from authgate.directories.workos import WorkOSDirectory
     from authgate.fetch import Fetch
     from authgate.settings import Settings
+    from authgate.workos import WorkOS
 
 
 class Home(Protocol):
-    """A directory, a look at it after the start, and its end."""
+    """A directory, a look at it after the start, and its end.
+
+    `social` owns GitHub and Google: the same one, unless the operator gave them to another.
+    """
 
     @property
     def directory(self) -> Directory: ...
+
+    @property
+    def social(self) -> Directory: ...
 
     async def looked_at(self) -> None:
         """Tell the operator's log what is wrong with it. Beside the requests; never fails."""
@@ -38,6 +47,10 @@ class EmbeddedHome:
     """Our own store: it is there whenever the server is."""
 
     directory: Directory
+
+    @property
+    def social(self) -> Directory:
+        return self.directory
 
     async def looked_at(self) -> None:
         """There is nothing that could be set up wrongly."""
@@ -53,6 +66,10 @@ class SupabaseHome:
     directory: SupabaseDirectory
     fetch: Fetch
     callback_url: str
+
+    @property
+    def social(self) -> Directory:
+        return self.directory
 
     async def looked_at(self) -> None:
         """Ask the project a few harmless questions and log the answers as sentences."""
@@ -72,8 +89,73 @@ class SupabaseHome:
         await self.fetch.close()
 
 
+@dataclass(frozen=True, slots=True)
+class WithWorkOS:
+    """GitHub and Google through WorkOS, for the people of another home."""
+
+    people: Home
+    social: WorkOSDirectory
+    workos: WorkOS
+    callback_url: str
+
+    @property
+    def directory(self) -> Directory:
+        return self.people.directory
+
+    async def looked_at(self) -> None:
+        """Look at both; of WorkOS, a few harmless reads."""
+        await asyncio.gather(self.people.looked_at(), self._look())
+
+    async def close(self) -> None:
+        """Let the last sessions there end, then the connections."""
+        await self.social.close()
+        await self.workos.close()
+        await self.people.close()
+
+    async def _look(self) -> None:
+        from authgate.fetch import Fetch
+        from authgate.workos.judging import Wanted
+        from authgate.workos.report import report
+
+        policy, fetch = self.workos.policy, Fetch()
+        wanted = Wanted(policy.api_url, policy.api_key, policy.client_id, self.callback_url)
+        try:
+            found = await report(self.workos, fetch, wanted)
+        except Exception as trouble:  # a look must never cost more than the look
+            log.warning("workos.report_failed", error=type(trouble).__name__)
+            return
+        finally:
+            await fetch.close()
+        found.tell("workos")
+
+
 def home_of(core: Core) -> Home:
-    """The home of this server's people; nothing is connected yet."""
+    """The home of this server's people, with their ways in; nothing is connected yet."""
+    people = _people(core)
+    return _with_workos(core, people) if core.settings.social_in == "workos" else people
+
+
+def _with_workos(core: Core, people: EmbeddedHome | SupabaseHome) -> WithWorkOS:
+    """Where the people are in Supabase, whoever comes through WorkOS must be one of them."""
+    from authgate.directories.workos import Home as Whose
+    from authgate.directories.workos import WorkOSDirectory, WorkOSDirectoryPolicy
+    from authgate.workos import WorkOS, WorkOSPolicy
+
+    settings = core.settings
+    key = settings.workos_api_key
+    assert key is not None  # the settings were checked
+    workos = WorkOS(
+        WorkOSPolicy(key.get_secret_value(), settings.workos_client_id, settings.workos_api_url)
+    )
+    policy = WorkOSDirectoryPolicy(settings.workos_providers, settings.link_verified_email)
+    whose = None
+    if isinstance(people, SupabaseHome):
+        whose = Whose(people.directory.people, core.store)
+    directory = WorkOSDirectory(policy, workos, core.vault, whose)
+    return WithWorkOS(people, directory, workos, callback_url(settings))
+
+
+def _people(core: Core) -> EmbeddedHome | SupabaseHome:
     if core.settings.people_in == "embedded":
         return EmbeddedHome(EmbeddedDirectory(core.store, core.passwords))
     from authgate.directories.supabase import SupabaseDirectory

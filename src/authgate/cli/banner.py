@@ -23,25 +23,48 @@ def sign_in_rows(core: Core) -> list[tuple[str, str]]:
     owner: str = settings.people_in
     if owner == "supabase":
         owner = f"supabase ({settings.supabase_auth})"
-    social = settings.social_in
-    offered = f"{social}, where the project has it on" if social != "none" else _NOT_OFFERED
-    return [("passwords", owner), ("GitHub", offered), ("Google", offered)]
+    return [("passwords", owner), *_social_rows(settings)]
+
+
+def _social_rows(settings: Settings) -> list[tuple[str, str]]:
+    """GitHub and Google always, the hosted page where it is offered."""
+    if settings.social_in != "workos":
+        offered = "supabase, where the project has it on"
+        offered = offered if settings.social_in == "supabase" else _NOT_OFFERED
+        return [("GitHub", offered), ("Google", offered)]
+    workos = f"workos ({settings.workos_api_url})"
+    rows = [
+        (label, workos if name in settings.workos_providers else _NOT_OFFERED)
+        for name, label in (("github", "GitHub"), ("google", "Google"))
+    ]
+    return [*rows, *([("AuthKit", workos)] if "authkit" in settings.workos_providers else [])]
 
 
 def notes(core: Core, people: int) -> list[str]:
     """What the operator should know: what is set and has no effect, and what to do next."""
     found = []
     settings = core.settings
-    if settings.workos_api_key or settings.workos_client_id:
-        found.append(
-            "WORKOS_API_KEY and WORKOS_CLIENT_ID are set, but GitHub and Google through WorkOS "
-            "are not in this version: nothing is sent to WorkOS."
-        )
+    found += _workos_notes(settings)
     if settings.people_in == "supabase":
         found += _supabase_notes(settings, people)
     elif people == 0:
         found.append("There are no people yet. Add one: authgate people add name@example.com")
     return found
+
+
+def _workos_notes(settings: Settings) -> list[str]:
+    """What follows from the settings alone; what WorkOS itself says goes into the log."""
+    if settings.social_in == "workos":
+        return [
+            f"WorkOS must know this redirect URI (Redirects, in its dashboard), or people end at a "
+            f"page of WorkOS's: {callback_url(settings)}"
+        ]
+    if settings.issuer == "builtin" and (settings.workos_api_key or settings.workos_client_id):
+        return [
+            "WORKOS_API_KEY or WORKOS_CLIENT_ID is set, but nothing is asked of WorkOS: it takes "
+            "both, and AUTHGATE_SOCIAL unset or workos."
+        ]
+    return []
 
 
 def _supabase_notes(settings: Settings, people: int) -> list[str]:

@@ -89,11 +89,12 @@ def _home(claimed: object) -> str | None:
 _CODES = {
     "totp": "Code from your authenticator app",
     "phone": "Code from the message to your phone",
+    "email": "Code from the message in your mailbox",
 }
 
 
 def code_asked(kind: str, hint: str) -> str:
-    """Which code a second factor asks for. `hint` is the end of a telephone number, or empty."""
+    """Which code a second factor asks for. `hint` is the end of a number or address, or empty."""
     words = _CODES.get(kind, "Code of your second factor")
     return f"{words} (…{hint})" if hint else words
 

@@ -57,8 +57,10 @@ class Challenge(TypedDict):
 class Factor(TypedDict):
     """A second factor that is due."""
 
-    kind: Annotated[str, Field(description="totp (an authenticator app) or phone (a message)")]
-    hint: Annotated[str, Field(description="The end of the telephone number, or empty")]
+    kind: Annotated[
+        str, Field(description="totp (an authenticator app), phone or email (a message)")
+    ]
+    hint: Annotated[str, Field(description="The end of the number or address, or empty")]
 
 
 class Answered(TypedDict):

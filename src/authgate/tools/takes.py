@@ -42,7 +42,9 @@ AUTHENTICATE = (
         "password",
         "With username. It becomes part of this conversation: prefer the authorization_url.",
     ),
-    Argument("provider", "With oauth_code: github or google, if oauth_authorize offered it."),
+    Argument(
+        "provider", "With oauth_code: github, google or authkit, if oauth_authorize offered it."
+    ),
     Argument("oauth_code", "With provider: the one-time code our page showed after that sign-in."),
     Argument(
         "mfa_code",

@@ -8,6 +8,6 @@ reactions. Uses `authgate.workos` for every call. Never here: AuthKit as the iss
 
 from __future__ import annotations
 
-from authgate.directories.workos.directory import WorkOSDirectory, WorkOSDirectoryPolicy
+from authgate.directories.workos.directory import Home, WorkOSDirectory, WorkOSDirectoryPolicy
 
-__all__ = ["WorkOSDirectory", "WorkOSDirectoryPolicy"]
+__all__ = ["Home", "WorkOSDirectory", "WorkOSDirectoryPolicy"]
