@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from authgate.fetch import Fetch
+from authgate.fetch import Call, Fetch
 from authgate.observe import log
 from authgate.observe.findings import Finding, Report
 from authgate.workos import WorkOS, WorkOSPolicy
@@ -44,11 +44,11 @@ class Look:
         return {name: one for name, one in found.items() if one.level in ("problem", "warning")}
 
 
-async def look(wanted: Wanted) -> Report:
+async def look(wanted: Wanted, **how: bool) -> Report:
     fetch = Fetch()
     workos = WorkOS(WorkOSPolicy(wanted.api_key, wanted.client_id, wanted.api_url), _no_pause)
     try:
-        return await report(workos, fetch, wanted)
+        return await report(workos, fetch, wanted, **how)
     finally:
         await workos.close()
         await fetch.close()
@@ -245,13 +245,34 @@ async def test_the_api_is_no_authkit_domain(order: Look) -> None:
         ({"body": {"issuer": "https://own.example"}}, "calls itself https://own.example"),
         ({"body": {"issuer": None}}, "There is no AuthKit at"),
         ({"body": ["nothing"]}, "There is no AuthKit at"),
+        ({"change": {"token_endpoint": "https://else.example/t"}}, "no token_endpoint of its own"),
+        ({"change": {"authorization_endpoint": None}}, "no authorization_endpoint of its own"),
+        ({"change": {"code_challenge_methods_supported": ["plain"]}}, "no PKCE with S256"),
     ],
 )
 async def test_a_domain_that_answers_wrongly(order: Look, fault: dict[str, Any], said: str) -> None:
+    if "change" in fault:
+        fault = {"body": await metadata(order) | fault["change"]}
     order.standin.fail("/.well-known/oauth-authorization-server", **fault)
     wrong = await order.wrong()
     assert list(wrong) == ["authkit_domain"]
     assert said in wrong["authkit_domain"].said
+
+
+async def metadata(order: Look) -> dict[str, Any]:
+    fetch = Fetch()
+    url = order.standin.authkit_url + "/.well-known/oauth-authorization-server"
+    found = (await fetch.json(Call("GET", url))).body
+    await fetch.close()
+    assert isinstance(found, dict)
+    return found
+
+
+async def test_a_server_that_watches_the_domain_itself_leaves_it_out(order: Look) -> None:
+    found = await look(replace(order.wanted, client_id=None), documents=False)
+    checks = [one.check for one in found.findings]
+    assert checks == ["api_key", "redirect_uri", "providers", "resource", "login_uri"]
+    assert {call.origin for call in order.standin.calls} == {"api"}
 
 
 async def test_the_issuer_to_set_is_given(order: Look) -> None:

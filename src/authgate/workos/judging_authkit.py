@@ -20,12 +20,12 @@ _COPY = "Copy the AuthKit domain (https://your-name.authkit.app, or your own) in
 
 def authkit(seen: Seen, wanted: Wanted, ours: AuthKit) -> Iterator[Finding]:
     """Domain, keys, switches, resource indicator and Login URI."""
-    assert seen.metadata is not None
-    domain = _domain(seen.metadata, ours.domain)
-    yield domain
-    if domain.level == "ok":
-        yield _jwks(seen.jwks, ours.domain)
-        yield from _switches(seen.metadata.body)
+    if seen.metadata is not None:
+        domain = _domain(seen.metadata, ours.domain)
+        yield domain
+        if domain.level == "ok":
+            yield _jwks(seen.jwks, ours.domain)
+            yield from _switches(seen.metadata.body)
     yield from _environment(wanted, ours)
     yield from _resource(seen.resources, ours)
     yield from _login_uri(wanted, ours)
@@ -51,7 +51,21 @@ def _domain(metadata: Document, domain: str) -> Finding:
             f"AuthKit at {domain} calls itself {issuer[:200]}, and no token of its would be taken.",
             f"Set WORKOS_AUTHKIT_DOMAIN={issuer[:200]}",
         )
+    missing = _missing(metadata.body, domain)
+    if missing:
+        fix = "Check that nothing between here and there answers in its place, and look again."
+        return wrong(f"AuthKit at {domain} offers no {missing}.", fix, "")
     return Finding("authkit_domain", "ok", f"AuthKit answers at {domain} as that issuer.")
+
+
+def _missing(metadata: Mapping[str, Any], domain: str) -> str:
+    """What no AuthKit goes without. Elsewhere than at the issuer an endpoint counts as missing:
+    codes are sent there."""
+    for name in ("authorization_endpoint", "token_endpoint"):
+        if not str(metadata.get(name)).startswith(f"{domain}/"):
+            return f"{name} of its own"
+    methods = metadata.get("code_challenge_methods_supported")
+    return "" if isinstance(methods, list) and "S256" in methods else "PKCE with S256"
 
 
 def _jwks(jwks: Document | None, domain: str) -> Finding:

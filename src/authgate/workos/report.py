@@ -24,9 +24,13 @@ _NO_CODE = "01AUTHGATEDOCTORASKSNOCODE"
 _NO_VERIFIER = "authgate-doctor-asks-whether-this-client-is-known"
 
 
-async def report(workos: WorkOS, fetch: Fetch, wanted: Wanted) -> Report:
-    """Everything at once, so that an operator mends it in one go. Raises nothing of WorkOS's."""
-    return Report.of(_judged(await _look(workos, fetch, wanted), wanted))
+async def report(workos: WorkOS, fetch: Fetch, wanted: Wanted, *, documents: bool = True) -> Report:
+    """Everything at once, so that an operator mends it in one go. Raises nothing of WorkOS's.
+
+    Without `documents` the AuthKit domain is not asked: a server that reads its metadata and keys
+    anyway tells of those itself.
+    """
+    return Report.of(_judged(await _look(workos, fetch, wanted, documents=documents), wanted))
 
 
 def _judged(seen: Seen, wanted: Wanted) -> Iterator[Finding]:
@@ -35,8 +39,8 @@ def _judged(seen: Seen, wanted: Wanted) -> Iterator[Finding]:
         yield from authkit(seen, wanted, wanted.authkit)
 
 
-async def _look(workos: WorkOS, fetch: Fetch, wanted: Wanted) -> Seen:
-    domain = wanted.authkit.domain if wanted.authkit else None
+async def _look(workos: WorkOS, fetch: Fetch, wanted: Wanted, *, documents: bool) -> Seen:
+    domain = wanted.authkit.domain if wanted.authkit and documents else None
     client = quote(wanted.client_id, safe="") if wanted.client_id else None
     resources, redirects, exchange, client_keys, metadata, jwks = await asyncio.gather(
         workos.oauth_resources(),
