@@ -426,6 +426,11 @@ async def test_without_a_login_uri_authkit_asks_itself(house: House) -> None:
     await house.browser.decide("approve")
     tokens = await house.exchange(house.browser.answer["code"])
     assert (await house.claims(tokens["access_token"]))["sub"].startswith("user_")
+    thief = Person("2", "octo@example.com", email_verified=False, first_name="Thief")
+    house.workos.people.append(thief)
+    await house.browser.open(house.url(), until=CALLBACK)
+    await house.browser.pick("Thief")
+    assert "email_verification_required" in house.browser.text
 
 
 # --- audiences and subjects ---------------------------------------------------------------------
@@ -499,6 +504,14 @@ async def test_a_code_is_good_once_for_its_client_in_its_time(house: House) -> N
     code = (await house.authorize())["code"]
     house.workos.clock.move(301)
     assert (await house.exchange(code, 400))["error"] == "invalid_grant"
+
+
+async def test_a_code_of_authkit_is_none_of_user_management(house: House) -> None:
+    body = {"grant_type": "authorization_code", "code": (await house.authorize())["code"]}
+    body |= {"client_id": house.workos.client_id, "client_secret": house.workos.api_key}
+    url = house.workos.api_url
+    refused = await house("POST", "/user_management/authenticate", 400, origin=url, json=body)
+    assert refused["error"] == "invalid_grant"
 
 
 async def test_refresh_tokens_rotate_and_narrow(house: House) -> None:

@@ -224,7 +224,7 @@ async def test_accounts_are_linked_by_a_verified_address_only(
     workos.people += [
         Person("1", "ana@example.com", first_name="Ana"),
         Person("2", "ana@example.com", "GoogleOAuth", first_name="Ana"),
-        Person("3", "ana@example.com", email_verified=False, first_name="Thief"),
+        Person("2", "ana@example.com", email_verified=False, first_name="Thief"),
         Person("4", "new@example.com", email_verified=False, first_name="New"),
     ]
     users = sdk.user_management

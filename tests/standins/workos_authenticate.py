@@ -169,15 +169,11 @@ class Authenticate:
             text = "The user must choose an organization to finish their authentication."
             raise self._step("organization_selection_required", text, attempt, **shown)
 
-    @staticmethod
-    def _wants_verification(person: Person | None, user: User) -> bool:
+    def _wants_verification(self, person: Person | None, user: User) -> bool:
         if person is None:  # a password
             return not user.email_verified
-        if person.email_verification_required:
-            return True
-        same = user.email.casefold() == person.email.strip().casefold()
-        linked = any(one["idp_id"] == person.id for one in user.identities)
-        return same and not linked  # an unverified e-mail that found somebody
+        # Not linked: an unverified address that found somebody.
+        return person.email_verification_required or not self.environment.linked(user, person)
 
     def _step(self, code: str, text: str, attempt: Attempt, **more: Any) -> Problem:
         token = self.environment.wait_for(attempt)

@@ -145,8 +145,9 @@ class AuthKit:
         if not picked.isdecimal() or int(picked) >= len(self.environment.people) or flow.completed:
             raise PageProblem("invalid_request", "There is nobody of that number.")
         person = self.environment.people[int(picked)]
-        user = self.environment.user_by_email(person.email)
-        user = user or self.environment.add_user(person.email)
+        user = self.environment.account_of(person)
+        if not self.environment.linked(user, person):
+            raise PageProblem("email_verification_required", "Prove that the mailbox is yours.")
         session = self.environment.open_session(user, "oauth", None)
         raise web.HTTPFound(self.connect.finish(flow, session, []))
 
@@ -175,7 +176,7 @@ class AuthKit:
         if request.cookies.get(HANDSHAKE) != flow.handshake:
             raise PageProblem("invalid_state", "This sign-in was begun in another browser.")
         user = self.state.users.get(flow.user_id or "")
-        if flow.decided or user is None:
+        if flow.decided or user is None or flow.client_id not in self.state.applications:
             raise PageProblem("invalid_state", "This sign-in is over.")
         return flow, user
 

@@ -87,6 +87,31 @@ class Environment:
         found = (one for one in self.state.users.values() if one.external_id == external_id)
         return next(found, None)
 
+    def account_of(self, person: Person) -> User:
+        """Whose account it is: the linked one, one with the same address, a new one.
+
+        An address that the provider has not verified never links an account by itself: ask
+        `linked` afterwards, and for a code from that mailbox if it is not.
+        """
+        known = self.state.users.get(self.state.links.get(f"{person.provider}:{person.id}", ""))
+        if known is not None:
+            return known
+        same = self.user_by_email(person.email)
+        if same is not None and not person.email_verified:
+            return same
+        user = same or self.add_user(
+            person.email,
+            email_verified=person.email_verified,
+            first_name=person.first_name,
+            last_name=person.last_name,
+        )
+        user.email_verified = person.email_verified or user.email_verified
+        self.link(user, person)
+        return user
+
+    def linked(self, user: User, person: Person) -> bool:
+        return self.state.links.get(f"{person.provider}:{person.id}") == user.id
+
     def link(self, user: User, person: Person) -> None:
         """The provider's account belongs to this user from now on."""
         self.state.links[f"{person.provider}:{person.id}"] = user.id

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tests.standins.workos_answers import PageProblem, page, with_query
 from tests.standins.workos_environment import Environment
-from tests.standins.workos_state import Attempt, Person, User, new_id
+from tests.standins.workos_state import Attempt, new_id
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 PROVIDERS = {
@@ -98,41 +98,12 @@ class Login:
             raise _away(attempt.redirect_uri, "access_denied", attempt.state)
         attempt.person = self.environment.people[int(picked)]
         attempt.method = attempt.person.provider
-        self._who(attempt, attempt.person)
+        attempt.user_id = self.environment.account_of(attempt.person).id
         code = new_id("code")
         attempt.began = self.environment.now()
         self.state.login_codes[code] = attempt
         raise web.HTTPFound(
             with_query(attempt.redirect_uri, {"code": code, "state": attempt.state})
-        )
-
-    def _who(self, attempt: Attempt, person: Person) -> None:
-        """Whose account it is: the linked one, one with the same verified e-mail, a new one.
-
-        An e-mail that the provider has not verified never joins an account by itself: the sign-in
-        then waits for a code from that mailbox.
-        """
-        environment = self.environment
-        known = self.state.links.get(f"{person.provider}:{person.id}")
-        user = self.state.users.get(known) if known is not None else None
-        if user is None and (same := environment.user_by_email(person.email)) is not None:
-            user = same
-            if not person.email_verified:
-                attempt.user_id = user.id
-                return
-        if user is None:
-            user = self._sign_up(person)
-        if person.email_verified and not user.email_verified and _same(user, person):
-            user.email_verified = True
-        environment.link(user, person)
-        attempt.user_id = user.id
-
-    def _sign_up(self, person: Person) -> User:
-        return self.environment.add_user(
-            person.email,
-            email_verified=person.email_verified,
-            first_name=person.first_name,
-            last_name=person.last_name,
         )
 
     async def logout(self, request: web.Request) -> web.Response:
@@ -150,10 +121,6 @@ class Login:
             raise PageProblem("invalid_return_to", f"{return_to} is not a logout URI here.")
         answer.del_cookie(COOKIE)
         return answer
-
-
-def _same(user: User, person: Person) -> bool:
-    return user.email.casefold() == person.email.strip().casefold()
 
 
 def _link(attempt: str, person: str) -> str:
