@@ -13,6 +13,7 @@ from aiohttp import web
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from mcp.shared.auth import OAuthClientInformationFull, OAuthMetadata, OAuthToken
 
 from tests.standins.workos import Person, WorkOSStandIn
 from tests.standins.workos_browser import Browser
@@ -572,6 +573,15 @@ async def test_the_body_of_a_token_request_is_a_form_without_repetitions(house: 
     assert (await house("POST", "/oauth2/token", 400, json=body))["error"] == "invalid_request"
     twice = aiohttp.FormData([("code", "1"), ("code", "2")])
     assert (await house("POST", "/oauth2/token", 400, data=twice))["error"] == "invalid_request"
+
+
+async def test_the_official_mcp_sdk_reads_the_answers(house: House) -> None:
+    metadata = await house("GET", "/.well-known/oauth-authorization-server")
+    assert str(OAuthMetadata.model_validate(metadata).registration_endpoint).endswith("/register")
+    made = OAuthClientInformationFull.model_validate(await house.register())
+    assert (made.client_id, made.client_secret) == (house.client_id, None)
+    tokens = OAuthToken.model_validate(await house.tokens())
+    assert (tokens.token_type, tokens.expires_in) == ("Bearer", 300)
 
 
 # --- keys, introspection, userinfo --------------------------------------------------------------
