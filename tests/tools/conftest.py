@@ -9,6 +9,7 @@ import pytest
 
 from authgate.steps.parts import Parts
 from authgate.tools import ToolsEndpoint
+from authgate.tools.catalogue import toolbox
 from tests.tools.serving import ISSUER, parts_in
 
 
@@ -21,6 +22,6 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
 @pytest.fixture
 async def endpoint(parts: Parts) -> AsyncIterator[ToolsEndpoint]:
     """The tools' endpoint; browsers may call from our own origin only."""
-    made = ToolsEndpoint(parts, lambda origin: origin == ISSUER)
+    made = ToolsEndpoint(toolbox(parts), lambda origin: origin == ISSUER)
     yield made
     await made.close()

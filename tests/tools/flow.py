@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from authgate.steps.parts import Parts
-from authgate.tools.catalogue import call
+from authgate.steps.parts import IssuingParts
+from authgate.tools.catalogue import toolbox
 from tests.tools.serving import EMAIL, PASSWORD
 
 REDIRECT = "http://localhost:3000/oauth/callback"
@@ -14,7 +15,12 @@ CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 ADDRESS = "192.0.2.7"
 
 
-async def registered(parts: Parts, **metadata: Any) -> dict[str, Any]:
+async def call(parts: IssuingParts, name: Any, given: Any, address: str) -> Mapping[str, Any]:
+    """Call a tool of these parts by name, as both faces do."""
+    return await toolbox(parts).call(name, given, address)
+
+
+async def registered(parts: IssuingParts, **metadata: Any) -> dict[str, Any]:
     """A new client; public unless said otherwise."""
     data = {"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none", **metadata}
     return dict(await call(parts, "oauth_register_client", {"client_data": data}, ADDRESS))
@@ -33,7 +39,7 @@ def asking(client_id: str, /, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-async def challenged(parts: Parts, **metadata: Any) -> tuple[dict[str, Any], str]:
+async def challenged(parts: IssuingParts, **metadata: Any) -> tuple[dict[str, Any], str]:
     """A new client and an open challenge of it."""
     client = await registered(parts, **metadata)
     opened = await call(parts, "oauth_authorize", asking(client["client_id"]), ADDRESS)
@@ -51,7 +57,7 @@ def signing_in(challenge_id: str, /, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-async def coded(parts: Parts, **metadata: Any) -> tuple[dict[str, Any], str]:
+async def coded(parts: IssuingParts, **metadata: Any) -> tuple[dict[str, Any], str]:
     """A new client and an authorization code for it."""
     client, challenge_id = await challenged(parts, **metadata)
     answered = await call(parts, "oauth_authenticate", signing_in(challenge_id), ADDRESS)

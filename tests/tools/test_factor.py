@@ -15,11 +15,11 @@ from authgate.protocol.errors import Reason, Refusal
 from authgate.security.limits import LimitPolicy
 from authgate.steps.parts import Parts
 from authgate.tools import ToolsEndpoint
-from authgate.tools.catalogue import call
+from authgate.tools.catalogue import toolbox
 from tests.clauses import clause
 from tests.second_factor import CODE, STATE, SecondFactor
 from tests.tools.asking import post
-from tests.tools.flow import ADDRESS, challenged, exchanging, signing_in
+from tests.tools.flow import ADDRESS, call, challenged, exchanging, signing_in
 from tests.tools.serving import EMAIL, PASSWORD, Clock, parts_in, served
 
 DUE = {"mfa_required": True, "factor": {"kind": "phone", "hint": "42"}, "expires_in": 300}
@@ -159,7 +159,7 @@ async def test_codes_are_refused_with_passwords_where_tools_take_neither(owed: P
 
 
 async def test_the_plain_face(owed: Parts) -> None:
-    endpoint = ToolsEndpoint(owed, lambda _: False)
+    endpoint = ToolsEndpoint(toolbox(owed), lambda _: False)
     _, challenge_id = await challenged(owed)
 
     async def ask(given: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -176,7 +176,7 @@ async def test_the_plain_face(owed: Parts) -> None:
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 async def test_the_mcp_face(owed: Parts, mode: Any) -> None:
-    endpoint = ToolsEndpoint(owed, lambda _: False)
+    endpoint = ToolsEndpoint(toolbox(owed), lambda _: False)
     _, challenge_id = await challenged(owed)
     async with served(endpoint) as base, Client(base + "/api/mcp", mode=mode) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}

@@ -22,7 +22,7 @@ from authgate.security.limits import LimitPolicy
 from authgate.steps.parts import Parts
 from authgate.store.contract import StoreUnavailable
 from authgate.tools import ToolsEndpoint
-from authgate.tools.catalogue import TOOLS
+from authgate.tools.catalogue import TOOLS, toolbox
 from tests.tools.asking import JSON_TYPE, ask, post, scope_of
 from tests.tools.flow import REDIRECT, asking, challenged, coded, exchanging, signing_in
 from tests.tools.serving import PASSWORD, parts_in, served
@@ -196,7 +196,7 @@ async def test_the_caller_s_address_reaches_the_throttles(
     tmp_path: Path, headers: list[tuple[bytes, bytes]]
 ) -> None:
     async with parts_in(tmp_path, limits=LimitPolicy(registration="1/minute")) as parts:
-        endpoint = ToolsEndpoint(parts, lambda _: True)
+        endpoint = ToolsEndpoint(toolbox(parts), lambda _: True)
         body = calling({"name": "oauth_register_client", "arguments": REGISTER, "_meta": META})
         here: dict[str, Any] = {"authgate.address": "203.0.113.5"}
         assert "result" in (await post(endpoint, body, *headers, **here)).json()
@@ -254,7 +254,7 @@ def test_whatever_comes_to_the_mcp_face(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         parts = runner.run(stack.enter_async_context(parts_in(tmp_path)))
-        endpoint = ToolsEndpoint(parts, lambda _: False)
+        endpoint = ToolsEndpoint(toolbox(parts), lambda _: False)
 
         @settings(
             max_examples=150,
@@ -285,6 +285,7 @@ import asyncio, sys, tempfile, pathlib
 from tests.tools.asking import post
 from tests.tools.serving import parts_in
 from authgate.tools import ToolsEndpoint
+from authgate.tools.catalogue import toolbox
 
 REGISTER = {"client_data": {"redirect_uris": ["http://localhost:3000/cb"]}}
 
@@ -294,7 +295,7 @@ def imported():
 async def main():
     with tempfile.TemporaryDirectory() as folder:
         async with parts_in(pathlib.Path(folder)) as parts:
-            endpoint = ToolsEndpoint(parts, lambda origin: False)
+            endpoint = ToolsEndpoint(toolbox(parts), lambda origin: False)
             plain = {"method": "oauth_register_client", "params": REGISTER}
             assert (await post(endpoint, plain)).status == 200
             assert (await post(endpoint, plain, (b"origin", b"https://x.example"))).status == 403

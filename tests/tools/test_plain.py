@@ -16,7 +16,7 @@ from authgate.security.limits import LimitPolicy
 from authgate.steps.parts import Parts
 from authgate.store.contract import StoreUnavailable
 from authgate.tools import ToolsEndpoint
-from authgate.tools.catalogue import TOOLS
+from authgate.tools.catalogue import TOOLS, toolbox
 from tests.tools.asking import JSON_TYPE, Heard, ask, post, scope_of
 from tests.tools.flow import REDIRECT, challenged, signing_in
 from tests.tools.serving import EMAIL, ISSUER, PASSWORD, parts_in
@@ -74,7 +74,7 @@ async def test_a_refusal_has_its_own_status(endpoint: ToolsEndpoint, parts: Part
 
 async def test_a_throttle_says_when_to_come_back(tmp_path: Path) -> None:
     async with parts_in(tmp_path, limits=LimitPolicy(registration="1/minute")) as parts:
-        endpoint = ToolsEndpoint(parts, lambda _: True)
+        endpoint = ToolsEndpoint(toolbox(parts), lambda _: True)
         assert (await post(endpoint, REGISTER)).status == 200
         heard = await post(endpoint, REGISTER)
         assert heard.status == 429
@@ -249,7 +249,7 @@ def test_whatever_comes_gets_a_clear_answer(tmp_path: Path) -> None:
         stack = AsyncExitStack()
         limits = LimitPolicy(registration="100000/second", sign_in_address="100000/second")
         parts = runner.run(stack.enter_async_context(parts_in(tmp_path, limits=limits)))
-        endpoint = ToolsEndpoint(parts, lambda _: False)
+        endpoint = ToolsEndpoint(toolbox(parts), lambda _: False)
 
         def check(heard: Heard) -> None:
             if heard.status == 200:

@@ -15,7 +15,7 @@ from authgate.protocol.errors import Reason, Refusal
 from authgate.security.digests import digest
 from authgate.steps.parts import Parts
 from authgate.tools import ToolsEndpoint
-from authgate.tools.catalogue import call
+from authgate.tools.catalogue import toolbox
 from tests.clauses import clause
 from tests.directories.supabase_house import House as Project
 from tests.directories.supabase_house import opened_house
@@ -23,7 +23,7 @@ from tests.pages import house as pages
 from tests.pages.abroad import OCTO, abroad, come_back, parts_of
 from tests.pages.house import Browser, House, Page
 from tests.tools.asking import post
-from tests.tools.flow import ADDRESS, asking, exchanging, registered
+from tests.tools.flow import ADDRESS, asking, call, exchanging, registered
 from tests.tools.serving import Clock, served
 
 HAND_OVER = "/oauth/hand-over"
@@ -321,7 +321,7 @@ async def test_a_provider_that_is_not_offered(parts: Parts, stage: Stage) -> Non
 
 
 async def test_the_plain_face(stage: Stage, browser: Browser) -> None:
-    endpoint = ToolsEndpoint(stage.parts, lambda _: False)
+    endpoint = ToolsEndpoint(toolbox(stage.parts), lambda _: False)
     _, challenge = await stage.challenge()
     code = await handed_over(browser, challenge)
 
@@ -340,7 +340,7 @@ async def test_the_plain_face(stage: Stage, browser: Browser) -> None:
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 async def test_the_mcp_face(stage: Stage, browser: Browser, mode: Any) -> None:
-    endpoint = ToolsEndpoint(stage.parts, lambda _: False)
+    endpoint = ToolsEndpoint(toolbox(stage.parts), lambda _: False)
     registered_client, _ = await stage.challenge()
     async with served(endpoint) as base, Client(base + "/api/mcp", mode=mode) as client:
         opened = await client.call_tool("oauth_authorize", asking(registered_client["client_id"]))

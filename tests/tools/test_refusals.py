@@ -15,11 +15,12 @@ from authgate.security.limits import LimitPolicy
 from authgate.steps import consent, sign_in
 from authgate.steps.authorize import Asker, Opened, open_request
 from authgate.steps.parts import Parts
-from authgate.tools.catalogue import TOOLS, call
+from authgate.tools.catalogue import TOOLS
 from tests.tools.flow import (
     ADDRESS,
     REDIRECT,
     asking,
+    call,
     challenged,
     coded,
     exchanging,

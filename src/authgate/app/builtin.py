@@ -17,6 +17,7 @@ from authgate.protocol.errors import Refusal
 from authgate.protocol.tokens import Challenger
 from authgate.steps.authorize import Faulty
 from authgate.steps.parts import IssuingParts, Parts
+from authgate.tools import catalogue
 from authgate.tools import routes as tool_routes
 from authgate.web.answers import Answer
 
@@ -25,7 +26,7 @@ def builtin(ground: Ground) -> Issuing:
     """Everything that issuing here takes."""
     place, policy = ground.place, ground.parts.policy
     parts = IssuingParts.of(ground.parts, ground.core.issuer)
-    tools = tool_routes(parts, ground.origins)
+    tools = tool_routes(catalogue.toolbox(parts), ground.origins)
     return Issuing(
         routes={
             **place.within(_endpoints(ground, parts)),

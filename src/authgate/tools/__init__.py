@@ -1,7 +1,8 @@
 """The guide's four sign-in tools at /api/mcp: another face of `steps`, no second one.
 
-`calls` does, `catalogue` describes, `arguments` and `results` are what goes in and out; `plain` and
-`mcp` are the two ways to call, `endpoint` tells them apart. Never here: a rule or a stored row.
+`calls` does and `catalogue` describes, `elsewhere` is both where another issues the tokens.
+`arguments` and `results` are what goes in and out. `contract` is what `plain` and `mcp`, the two
+ways to call, work with, and `endpoint` tells those apart. Never here: a rule or a stored row.
 """
 
 from __future__ import annotations

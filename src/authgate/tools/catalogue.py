@@ -1,28 +1,20 @@
-"""The four tools, described once for both faces, and the one way to call them by name."""
+"""The four tools of an authgate that issues the tokens itself, described once for both faces."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
 
-from authgate.protocol.errors import Reason, Refusal
 from authgate.steps.parts import IssuingParts
 from authgate.tools import calls, takes
-from authgate.tools.arguments import Argument, Given, mapping
+from authgate.tools.contract import Run, Tool, Toolbox
 from authgate.tools.results import Answered, Challenge, ClientInformation, Token
 
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A tool as clients see it, and the function behind it."""
-
-    name: str
-    title: str
-    description: str
-    takes: tuple[Argument, ...]
-    gives: type
-    run: Callable[[IssuingParts, Given, str], Awaitable[Any]]
+_INSTRUCTIONS = (
+    "Get an OAuth access token in four calls: oauth_register_client, oauth_authorize, "
+    "oauth_authenticate, oauth_token. If the person has a browser, give them the "
+    "authorization_url of oauth_authorize instead of asking for a password."
+)
 
 
 _TOOLS = (
@@ -33,18 +25,17 @@ _TOOLS = (
         "the client_id that the other tools need. Registering gives access to nothing.",
         takes.REGISTER,
         ClientInformation,
-        calls.oauth_register_client,
     ),
     Tool(
         "oauth_authorize",
         "Start an authorization",
         "Start an OAuth authorization with PKCE. Returns an authorization_url, where the person "
         "signs in and consents in their own browser (preferred), and a challenge_id for "
-        "oauth_authenticate. Where providers has github or google, that URL signs the person in "
-        "there and ends in a one-time oauth_code of ours. Nobody is signed in by this call.",
+        "oauth_authenticate. Where providers has github, google or authkit, that URL signs the "
+        "person in there and ends in a one-time oauth_code of ours. Nobody is signed in by this "
+        "call.",
         takes.AUTHORIZE,
         Challenge,
-        calls.oauth_authorize,
     ),
     Tool(
         "oauth_authenticate",
@@ -54,12 +45,11 @@ _TOOLS = (
         "model's transcript, and giving it here counts as the person's consent to what was asked. "
         "Never ask a person for a password they did not offer. A wrong password can be corrected "
         "with the same challenge_id. If the answer says mfa_required, ask the person for their "
-        "current code and call again with challenge_id and mfa_code alone. After GitHub or Google "
-        "send provider and the oauth_code that our own page showed: it replaces the provider's "
+        "current code and call again with challenge_id and mfa_code alone. After a provider "
+        "send its name and the oauth_code that our own page showed: it replaces the provider's "
         "code, which is never asked for.",
         takes.AUTHENTICATE,
         Answered,
-        calls.oauth_authenticate,
     ),
     Tool(
         "oauth_token",
@@ -69,20 +59,18 @@ _TOOLS = (
         "like a password.",
         takes.TOKEN,
         Token,
-        calls.oauth_token,
     ),
 )
 
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in _TOOLS}
 
 
-async def call(
-    parts: IssuingParts, name: object, given: object, address: str
-) -> Mapping[str, object]:
-    """Call the tool `name`; raises `Refusal`, for an unknown name too."""
-    tool = TOOLS.get(name) if isinstance(name, str) else None
-    if tool is None:
-        shown = name if isinstance(name, str) else "that (its name is not a string)"
-        raise Refusal(Reason.TOOL_UNKNOWN, name=shown, known=", ".join(TOOLS))
-    answer: Mapping[str, object] = await tool.run(parts, mapping(given), address)
-    return answer
+def toolbox(parts: IssuingParts) -> Toolbox:
+    """The tools, ready to be called."""
+    runs: dict[str, Run] = {
+        "oauth_register_client": partial(calls.oauth_register_client, parts),
+        "oauth_authorize": partial(calls.oauth_authorize, parts),
+        "oauth_authenticate": partial(calls.oauth_authenticate, parts),
+        "oauth_token": partial(calls.oauth_token, parts),
+    }
+    return Toolbox(TOOLS, runs, _INSTRUCTIONS)

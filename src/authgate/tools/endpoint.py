@@ -16,8 +16,8 @@ from typing import Any
 
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
-from authgate.steps.parts import IssuingParts
 from authgate.tools import plain
+from authgate.tools.contract import Toolbox
 from authgate.web.endpoint import CORS
 from authgate.web.mcp_app import LazyMcpApp
 from authgate.web.origins import OriginRule
@@ -40,10 +40,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class ToolsEndpoint:
     """Both faces of the tools as one ASGI application. `close` it at shutdown."""
 
-    def __init__(self, parts: IssuingParts, allowed_origins: Callable[[str], bool]) -> None:
+    def __init__(self, toolbox: Toolbox, allowed_origins: Callable[[str], bool]) -> None:
         self._allowed = allowed_origins
-        self._plain = plain.endpoint(parts)
-        self._mcp = LazyMcpApp(lambda: _server(parts), json_response=True)
+        self._plain = plain.endpoint(toolbox)
+        self._mcp = LazyMcpApp(lambda: _server(toolbox), json_response=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":  # preflight, or 405: nothing here streams or has a session
@@ -87,15 +87,15 @@ class ToolsEndpoint:
         await self._mcp(scope, receive, sending)
 
 
-def routes(parts: IssuingParts, origins: OriginRule) -> dict[str, ToolsEndpoint]:
+def routes(toolbox: Toolbox, origins: OriginRule) -> dict[str, ToolsEndpoint]:
     """The path of the tools and what answers there."""
-    return {PATH: ToolsEndpoint(parts, origins.allows)}
+    return {PATH: ToolsEndpoint(toolbox, origins.allows)}
 
 
-def _server(parts: IssuingParts) -> Any:
+def _server(toolbox: Toolbox) -> Any:
     from authgate.tools import mcp  # the SDK: half a second, so not before an MCP client comes
 
-    return mcp.server(parts)
+    return mcp.server(toolbox)
 
 
 def _is_call(document: dict[str, object]) -> bool:

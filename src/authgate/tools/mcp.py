@@ -33,18 +33,12 @@ from pydantic import TypeAdapter
 from authgate import __version__
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
-from authgate.steps.parts import IssuingParts
 from authgate.store.contract import StoreUnavailable
 from authgate.tools.arguments import schema
-from authgate.tools.catalogue import TOOLS, Tool, call
+from authgate.tools.contract import Tool, Toolbox
 from authgate.tools.plain import error_of
 from authgate.web.request import Request
 
-_INSTRUCTIONS = (
-    "Get an OAuth access token in four calls: oauth_register_client, oauth_authorize, "
-    "oauth_authenticate, oauth_token. If the person has a browser, give them the "
-    "authorization_url of oauth_authorize instead of asking for a password."
-)
 # Each call makes something new (a client, a challenge, a code, a token) and takes nothing away
 # that its caller does not hold; all of it happens on this server.
 _EFFECTS = ToolAnnotations(
@@ -52,9 +46,9 @@ _EFFECTS = ToolAnnotations(
 )
 
 
-def server(parts: IssuingParts) -> Server[Any]:
+def server(toolbox: Toolbox) -> Server[Any]:
     """The tools' server, ready for `web.mcp_app.LazyMcpApp`."""
-    listed = ListToolsResult(tools=[_listed(tool) for tool in TOOLS.values()])
+    listed = ListToolsResult(tools=[_listed(tool) for tool in toolbox.tools.values()])
 
     async def list_tools(ctx: Any, params: PaginatedRequestParams | None) -> ListToolsResult:
         return listed
@@ -63,7 +57,7 @@ def server(parts: IssuingParts) -> Server[Any]:
         scope = ctx.request.scope
         try:
             address = Request(scope).address
-            return _result(await call(parts, params.name, params.arguments, address))
+            return _result(await toolbox.call(params.name, params.arguments, address))
         except Refusal as refusal:
             log.refused(scope, refusal)
             return _refused(refusal)
@@ -79,7 +73,7 @@ def server(parts: IssuingParts) -> Server[Any]:
         "authgate",
         title="authgate sign-in",
         version=__version__,
-        instructions=_INSTRUCTIONS,
+        instructions=toolbox.instructions,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )

@@ -8,14 +8,13 @@ Never here: the MCP SDK, whose half second this face spares.
 from __future__ import annotations
 
 from authgate.protocol.errors import Reason, Refusal
-from authgate.steps.parts import IssuingParts
-from authgate.tools.catalogue import TOOLS, call
+from authgate.tools.contract import Toolbox
 from authgate.web.answers import Answer, json_answer, refusal_headers
 from authgate.web.endpoint import Endpoint
 from authgate.web.request import Request
 
 
-def endpoint(parts: IssuingParts) -> Endpoint:
+def endpoint(toolbox: Toolbox) -> Endpoint:
     """The plain face as an endpoint."""
 
     async def post(request: Request) -> Answer:
@@ -24,9 +23,11 @@ def endpoint(parts: IssuingParts) -> Endpoint:
             raise Refusal(Reason.REQUEST_MALFORMED, why="the body is not a JSON object")
         if asked.get("method") is None:
             raise Refusal(
-                Reason.TOOL_UNKNOWN, name="nothing (method is missing)", known=", ".join(TOOLS)
+                Reason.TOOL_UNKNOWN,
+                name="nothing (method is missing)",
+                known=", ".join(toolbox.tools),
             )
-        result = await call(parts, asked["method"], asked.get("params"), request.address)
+        result = await toolbox.call(asked["method"], asked.get("params"), request.address)
         return json_answer(200, {"result": result})
 
     return Endpoint(post=post, cors=True, refuse=refuse)
@@ -49,9 +50,9 @@ def error_of(refusal: Refusal) -> dict[str, object]:
     return error
 
 
-# The trouble that programs and their people look up under this name: a sign-in that Supabase did
-# not take. Nothing follows from it about which of e-mail address and password was wrong.
-_NAMES = {"supabase": "Supabase auth failed"}
+# The trouble that programs and their people look up under these names: a sign-in that Supabase did
+# not take, or WorkOS. Nothing follows about which of e-mail address and password was wrong.
+_NAMES = {"supabase": "Supabase auth failed", "workos": "WorkOS API error"}
 
 
 def _named(refusal: Refusal) -> str:
