@@ -8,6 +8,7 @@ from authgate.app.builtin import builtin
 from authgate.app.core import MCP_PATH, Core, build_core, now
 from authgate.app.home import Home, home_of
 from authgate.app.issuing import Ground
+from authgate.app.webhooks import webhook_routes
 from authgate.endpoints import health, well_known
 from authgate.gateway.guard import App, Guarded
 from authgate.security.limits import LimitPolicy, Throttles
@@ -34,6 +35,7 @@ def build(settings: Settings) -> Application:
     guarded = behind(core)
     table: dict[str, App] = {
         **issuing.routes,
+        **place.within(webhook_routes(ground.parts, settings.workos_webhook_secret)),
         place.prefix + "/healthz": health.endpoint(),
         place.prefix + "/readyz": health.readiness(core.store),
         place.prefix + MCP_PATH: Guarded(guarded, issuing.guard),
