@@ -98,17 +98,19 @@ class Visitor:
 
     def _act(self, page: Page, back: str) -> Page | str:
         """What a person does here: allow if that can be done, else sign in, in one step or more."""
-        for form in page.forms:
+        # What a provider's page asks for is for its own people to answer: there, one link alone.
+        forms = page.forms if self._provider is None or self._is_home(page) else ()
+        for form in forms:
             button = form.button_with("approve")
             if button is not None:
                 return self._submit(page, form, dict([button]), back)
         href = self._link(page)
         if href is not None and page.status < 400:
             return self._go("GET", urljoin(page.url, href), None, back)
-        for form in page.forms:
+        for form in forms:
             if form.asks_password and self._provider is None and page.status < 400:
                 return self._submit(page, form, self._credentials(form), back)
-        for form in page.forms:
+        for form in forms:
             if form.asks_code and self._code is not None and page.status < 400:
                 return self._submit(page, form, {"code": self._code()}, back)
         raise VisitorLost(
@@ -119,15 +121,18 @@ class Visitor:
         """What to press on the way to the provider: its name with us, the own name with it."""
         if self._provider is None:
             return None
-        here = _site(page.url) == self._home
-        return page.link(f"Continue with {self._provider.label}" if here else self.email)
+        own_words = f"Continue with {self._provider.label}"
+        return page.link(own_words if self._is_home(page) else self.email)
 
     def _lacks(self, page: Page) -> str:
         if self._provider is None:
             return "offers no way on"
-        if _site(page.url) == self._home:
+        if self._is_home(page):
             return f"offers no “Continue with {self._provider.label}”, and no other way on"
         return f"does not know {self.email}"
+
+    def _is_home(self, page: Page) -> bool:
+        return _site(page.url) == self._home
 
     def _credentials(self, form: Form) -> dict[str, str]:
         filled = {}
