@@ -10,6 +10,8 @@ import secrets
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
+import pytest
+
 from authgate.directories import supabase
 from authgate.directories.contract import NeedsFactor, SocialStart
 from tests.directories.supabase_house import CALLBACK, EMAIL, VISITOR, House, opened_house
@@ -19,7 +21,8 @@ WRONG = "wrong-" + secrets.token_hex(8)
 RIGHT = "right-" + secrets.token_hex(8)
 
 
-async def test_a_whole_run_tells_no_secret(logged: list[str]) -> None:
+@pytest.mark.parametrize("keep", [False, True], ids=["not kept", "kept"])
+async def test_a_whole_run_tells_no_secret(logged: list[str], *, keep: bool) -> None:
     """Every door, right and wrong and with faults, at the loudest level; then the harvest."""
     out = io.StringIO()
     handler = logging.StreamHandler(out)
@@ -29,8 +32,10 @@ async def test_a_whole_run_tells_no_secret(logged: list[str]) -> None:
     root.setLevel(logging.DEBUG)
     try:
         with redirect_stdout(out), redirect_stderr(out):
-            async with opened_house() as house:
+            async with opened_house(keep_session=keep) as house:
                 told = await _live(house)
+                if keep:
+                    told += await _asked_again(house)
                 hidden = _secrets(house)
     finally:
         root.removeHandler(handler)
@@ -69,6 +74,35 @@ async def _live(house: House) -> list[str]:
     for part in _parts(directory):
         told.append(repr(part))
     return told
+
+
+async def _asked_again(house: House) -> list[str]:
+    """A kept session by its access token and by a refresh, well and in trouble, and its end."""
+    told = []
+    user = house.state.user_by_email(EMAIL)
+    assert user is not None
+    user.factors.clear()
+    await house.sign_in(password=RIGHT)
+    echo = {"status": 400, "body": _echo()}
+    for age in (61, 3601):
+        for fault in ({}, {"status": 503}, {"cut": True}, echo, {"status": 200, "body": b"{}"}):
+            house.standin.clear()
+            for where in ("/user", "refresh_token") if fault else ():
+                house.standin.fault(where, **fault)
+            house.clocks.forward(age)
+            told.append(repr(await house.directory.recheck(user.id)))
+            told.append(repr(await house.store.kept_session(user.id)))
+    house.standin.clear()
+    row = await house.store.kept_session(user.id)
+    assert row is not None
+    told.append(row.sealed)
+    session = house.state.sessions[json.loads(house.vault.open(row.sealed, "supabase session"))[3]]
+    for _ in range(2):
+        session.swap(session.refresh[-1], house.state.now())
+    house.clocks.forward(3601)
+    told.append(repr(await house.directory.recheck(user.id)))
+    assert await house.store.kept_session(user.id) is None
+    return [*told, repr(house.directory._kept), repr(vars(house.directory._kept))]
 
 
 def _echo() -> bytes:

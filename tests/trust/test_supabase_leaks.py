@@ -1,13 +1,15 @@
 """The same search with a Supabase project behind: passwords, keys and Supabase's own tokens.
 
 A debug-level server is walked through everything that `test_leaks` walks through, then through a
-project in trouble, and every secret of both sides is looked for in all that is left behind.
+project in trouble, and every secret of both sides is looked for in all that is left behind. Once
+without Supabase's sessions and once with them kept, which must be readable nowhere either.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 
@@ -31,9 +33,10 @@ FAULTS: list[Mapping[str, object]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def told() -> Told:
-    options = Options(known_takes=0, unknown_takes=0, rate_limited=False)
+@pytest.fixture(scope="module", params=["false", "true"], ids=["not kept", "kept"])
+def told(request: pytest.FixtureRequest) -> Told:
+    # So short a life that every question with a kept session is a refresh.
+    options = Options(known_takes=0, unknown_takes=0, rate_limited=False, access_lasts=20)
     with running(options) as project:
         project.state.add_user(EVE.email, EVE.password)
         settings = {
@@ -43,11 +46,14 @@ def told() -> Told:
             "SUPABASE_URL": project.url,
             "SUPABASE_PUBLISHABLE_KEY": project.gate.publishable,
             "SUPABASE_SECRET_KEY": project.gate.secret,
+            "AUTHGATE_SUPABASE_KEEP_SESSION": request.param,
         }
         with LiveServer(env=settings, people=()) as server:
             with closing(Walk(server.url, EVE)) as walk:
                 walk.keep("secret key", KEY)
                 errors = everything(walk) + _in_trouble(walk, project)
+                if request.param == "true":
+                    errors += _asked_again(walk, project, server)
                 _keep_theirs(walk, project)
                 found = Told(server, walk, errors)
             server.stop()
@@ -69,6 +75,32 @@ def _in_trouble(walk: Walk, project: SupabaseStandin) -> list[str]:
         bodies.append(answer.text + str(answer.headers))
         project.clear()
     return bodies
+
+
+def _asked_again(walk: Walk, project: SupabaseStandin, server: LiveServer) -> list[str]:
+    """The kept session is refreshed, in trouble and well, and then it is over."""
+    client = walk.register()
+    walk.http.cookies.clear()
+    tokens = walk.tokens(client)
+    server.restart()  # or the last word would be believed for a minute
+    for fault in (*FAULTS, {}):
+        if fault:
+            project.fault("refresh_token", **fault)
+        answer = walk.refresh(client, tokens["refresh_token"])
+        assert answer.status_code == 200, (fault, answer.text)  # bridged
+        tokens = answer.json()
+        project.clear()
+        server.restart()
+    assert project.calls("refresh_token") >= len(FAULTS)
+    for user in project.state.users.values():
+        project.state.end_sessions(user)
+    answer = walk.refresh(client, tokens["refresh_token"])
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    walk.tokens(client)  # and here is another, to be looked for while it is kept
+    kept = sqlite3.connect(f"file:{server.folder}/data/authgate.db?mode=ro", uri=True)
+    with closing(kept) as db:
+        assert db.execute("SELECT count(*) FROM kept_sessions").fetchone() == (1,)
+    return [answer.text + str(answer.headers)]
 
 
 def _keep_theirs(walk: Walk, project: SupabaseStandin) -> None:
