@@ -19,7 +19,12 @@ async def serving(app: Any) -> AsyncIterator[int]:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, http=DeadlineProtocol, lifespan="off", log_level="critical", ws="none"
+        app,
+        http=DeadlineProtocol,
+        lifespan="off",
+        log_level="critical",
+        ws="none",
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))
