@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from authgate.app.application import Application
 from authgate.app.behind import behind
-from authgate.app.builtin import builtin
 from authgate.app.core import MCP_PATH, Core, build_core, now
 from authgate.app.home import Home, home_of
-from authgate.app.issuing import Ground
+from authgate.app.issuing import Ground, Issuing
 from authgate.app.webhooks import webhook_routes
 from authgate.endpoints import health, well_known
 from authgate.gateway.guard import App, Guarded
@@ -31,7 +30,7 @@ def build(settings: Settings) -> Application:
         OriginRule(frozenset((place.origin, *settings.allowed_origins))),
         Cookies.of(settings.public),
     )
-    issuing = builtin(ground)
+    issuing = _issuing(ground)
     guarded = behind(core)
     table: dict[str, App] = {
         **issuing.routes,
@@ -41,6 +40,17 @@ def build(settings: Settings) -> Application:
         place.prefix + MCP_PATH: Guarded(guarded, issuing.guard),
     }
     return Application(core, home, table, (guarded, *issuing.lazy), issuing.jobs)
+
+
+def _issuing(ground: Ground) -> Issuing:
+    """One of the two; the other's modules are not even loaded."""
+    if ground.core.settings.issuer == "authkit":
+        from authgate.app.authkit import authkit
+
+        return authkit(ground)
+    from authgate.app.builtin import builtin
+
+    return builtin(ground)
 
 
 def _parts(core: Core, home: Home) -> Parts:

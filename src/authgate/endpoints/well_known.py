@@ -1,6 +1,7 @@
 """The discovery documents at every address clients look for them (RFC 8414 3.1, RFC 9728 3.1).
 
-Made once from the settings; nothing of a request reaches them. Addresses nobody knows are 404.
+Made once from the settings, or passed on from the issuer elsewhere; nothing of a request reaches
+them. Addresses nobody knows are 404.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 import orjson
 
-from authgate.issuers.contract import Issuer
+from authgate.issuers.contract import Issuer, IssuerElsewhere
 from authgate.protocol import metadata
 from authgate.protocol.policy import Policy
 from authgate.web.answers import Answer, document
@@ -61,6 +62,40 @@ def routes(policy: Policy, issuer: Issuer, place: Place, mcp_path: str) -> dict[
             policy.default_resource, policy.issuer, policy.scopes, RESOURCE_NAME
         )
     )
+    return {
+        **_everywhere(server, resource, place, mcp_path),
+        **own_keys(issuer, place),
+    }
+
+
+def routes_elsewhere(
+    policy: Policy, issuer: IssuerElsewhere, place: Place, mcp_path: str
+) -> dict[str, Endpoint]:
+    """The same addresses where tokens are issued elsewhere.
+
+    The server's metadata is its own, passed on for older clients, which look for it here and
+    nowhere else (MCP 2025-03-26). It names its issuer, and not this address: newer clients, which
+    compare the two, follow the resource's metadata instead. Its OpenID Connect document is not
+    asked for: it leaves out PKCE and registration, which are what MCP clients need.
+    """
+
+    async def passed_on(_: Request) -> Answer:
+        return document((await issuer.metadata()).body, METADATA_MAX_AGE)
+
+    resource = metadata.protected_resource_elsewhere(
+        policy.default_resource, issuer.identifier, RESOURCE_NAME
+    )
+    return _everywhere(Endpoint(get=passed_on, cors=True), _fixed(resource), place, mcp_path)
+
+
+def own_keys(issuer: Issuer, place: Place) -> dict[str, Endpoint]:
+    """The keys that sign here (RFC 7517 section 5)."""
+    return {f"{place.prefix}/.well-known/jwks.json": Endpoint(get=_jwks(issuer), cors=True)}
+
+
+def _everywhere(
+    server: Endpoint, resource: Endpoint, place: Place, mcp_path: str
+) -> dict[str, Endpoint]:
     table: dict[str, Endpoint] = {}
     mcp = place.prefix + mcp_path
     for name in AS_DOCUMENTS:
@@ -69,7 +104,6 @@ def routes(policy: Policy, issuer: Issuer, place: Place, mcp_path: str) -> dict[
     for path in _addresses("oauth-protected-resource", "", mcp):
         table[path] = resource
     table[f"{place.prefix}/.well-known/oauth-protected-resource"] = resource
-    table[f"{place.prefix}/.well-known/jwks.json"] = Endpoint(get=_jwks(issuer), cors=True)
     return table
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from authgate.protocol.elsewhere import SCOPES as SCOPES_ELSEWHERE
 from authgate.protocol.registration import AUTH_METHODS, GRANT_TYPES
 from authgate.protocol.scopes import OFFLINE_ACCESS
 
@@ -48,6 +49,21 @@ def protected_resource(
         "resource": resource,
         "authorization_servers": [issuer],
         "scopes_supported": _of_resource(scopes),
+        "bearer_methods_supported": ["header"],
+        "resource_name": name,
+    }
+
+
+def protected_resource_elsewhere(resource: str, issuer: str, name: str) -> dict[str, object]:
+    """The same where tokens are issued elsewhere: the issuer's scopes, and all of them.
+
+    Clients ask for whatever is listed here. One of ours would be an error at AuthKit, and without
+    `offline_access` it gives no refresh token: everybody would sign in every few minutes.
+    """
+    return {
+        "resource": resource,
+        "authorization_servers": [issuer],
+        "scopes_supported": sorted(SCOPES_ELSEWHERE),
         "bearer_methods_supported": ["header"],
         "resource_name": name,
     }

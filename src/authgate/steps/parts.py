@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from authgate.directories.contract import Directory
-from authgate.issuers.contract import Issuer
+from authgate.issuers.contract import Issuer, IssuerElsewhere
 from authgate.issuers.logins import Logins
 from authgate.protocol.policy import Policy
 from authgate.protocol.records import AuditEvent, Person
@@ -63,6 +63,18 @@ class LoginParts(Parts):
     def of(cls, parts: Parts, logins: Logins) -> LoginParts:
         known = {field.name: getattr(parts, field.name) for field in fields(Parts)}
         return cls(**known, logins=logins)
+
+
+@dataclass(frozen=True, slots=True)
+class ElsewhereParts(Parts):
+    """With an issuer elsewhere: what the tools take that ask it for a client."""
+
+    issuer: IssuerElsewhere
+
+    @classmethod
+    def of(cls, parts: Parts, issuer: IssuerElsewhere) -> ElsewhereParts:
+        known = {field.name: getattr(parts, field.name) for field in fields(Parts)}
+        return cls(**known, issuer=issuer)
 
 
 def audited(

@@ -96,3 +96,48 @@ class Token(TypedDict):
     expires_in: Annotated[int, Field(description="Seconds until the access token expires")]
     scope: str
     refresh_token: NotRequired[str]
+
+
+class ClientElsewhere(TypedDict):
+    """A client registered at AuthKit, as far as it tells (RFC 7591 section 3.2.1)."""
+
+    client_id: Annotated[str, Field(description="Use this in all further calls")]
+    client_id_issued_at: NotRequired[int]
+    redirect_uris: NotRequired[list[str]]
+    token_endpoint_auth_method: NotRequired[str]
+    grant_types: NotRequired[list[str]]
+    response_types: NotRequired[list[str]]
+    application_type: NotRequired[str]
+    scope: NotRequired[str]
+    client_name: NotRequired[str]
+    client_secret: NotRequired[Annotated[str, Field(description="Shown this once only")]]
+    client_secret_expires_at: NotRequired[Annotated[int, Field(description="0: never")]]
+    client_uri: NotRequired[str]
+    logo_uri: NotRequired[str]
+    tos_uri: NotRequired[str]
+    policy_uri: NotRequired[str]
+    software_id: NotRequired[str]
+    software_version: NotRequired[str]
+    contacts: NotRequired[list[str]]
+
+
+class Interaction(TypedDict):
+    """Where a person has to go: nothing can be answered for them here."""
+
+    interaction_required: Annotated[bool, Field(description="Always true")]
+    authorization_url: Annotated[str, Field(description="Open in the person's own browser")]
+    expires_in: Annotated[int, Field(description="Seconds until the challenge_id expires")]
+    message: Annotated[str, Field(description="What happens there, and what to do then")]
+
+
+class TokenElsewhere(TypedDict):
+    """A token response of AuthKit (RFC 6749 section 5.1)."""
+
+    access_token: str
+    token_type: str
+    expires_in: NotRequired[
+        Annotated[int, Field(description="Seconds until the access token expires")]
+    ]
+    scope: NotRequired[str]
+    refresh_token: NotRequired[str]
+    id_token: NotRequired[Annotated[str, Field(description="With scope openid: who signed in")]]

@@ -64,6 +64,22 @@ TOKEN = (
     Argument("client_secret", "Only for clients that were registered with a secret."),
 )
 
+AUTHENTICATE_ELSEWHERE = (
+    Argument("challenge_id", "The challenge_id that oauth_authorize returned.", required=True),
+)
+
+TOKEN_ELSEWHERE = (
+    Argument("grant_type", "authorization_code or refresh_token.", required=True),
+    Argument("client_id", "The client_id that oauth_register_client returned.", required=True),
+    Argument("code", "authorization_code: the code that arrived at the redirect URI."),
+    Argument("redirect_uri", "authorization_code: the one of oauth_authorize, exactly."),
+    Argument("code_verifier", "authorization_code: the value the code_challenge was made from."),
+    Argument("refresh_token", "refresh_token: the newest refresh token."),
+    Argument("scope", "refresh_token: a part of the granted scopes, to narrow the token."),
+    _RESOURCE,
+    Argument("client_secret", "Only for clients that were registered with a secret."),
+)
+
 # The ways to sign in with oauth_authenticate; arguments of two ways contradict each other.
 WAYS = {
     "password": ("username", "password"),
