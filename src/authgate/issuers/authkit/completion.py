@@ -116,11 +116,9 @@ class AuthKitLogins:
     def _checked(self, completed: workos.Completed) -> Completed | NotCompleted:
         if leads_to(completed.redirect_uri, self._policy.origin):
             return Completed(completed.redirect_uri)
-        # Up to the host: what comes after it opens the login.
-        came = printable("/".join(completed.redirect_uri.split("/")[:3]))
         log.error(
             "login.leads_elsewhere",
-            came=came,
+            came=_host_of(completed.redirect_uri),
             expected=self._policy.origin,
             fix=_FIXES[Snag.LEADS_ELSEWHERE],
         )
@@ -162,6 +160,15 @@ class AuthKitLogins:
             outcome = await self._workos.revoke_session(session_id)
         # Refused or not found: there is no such session any more, which is what was wanted.
         return not isinstance(outcome, Trouble) or outcome.kind in (Kind.REFUSED, Kind.NOT_FOUND)
+
+
+def _host_of(url: str) -> str:
+    """For the log, and no more: what comes behind the host opens the login."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    return printable(host) if host else "no web address"
 
 
 def _snag(trouble: Trouble) -> Snag:
