@@ -561,6 +561,17 @@ async def test_a_deleted_user_gets_no_further_token(house: House) -> None:
     assert user is not None
     house.workos.delete_user(user)
     assert (await house.refresh(token, 400))["error"] == "invalid_grant"
+    assert all(consent.ended for consent in house.workos.state.consents.values())
+
+
+async def test_a_deleted_resource_takes_its_consents_along(house: House) -> None:
+    token = (await house.tokens())["refresh_token"]
+    key = {"Authorization": f"Bearer {house.workos.api_key}"}
+    api = {"origin": house.workos.api_url, "headers": key}
+    path = "/user_management/authkit_oauth_resources"
+    (row,) = (await house("GET", path, **api))["data"]
+    await house("DELETE", f"{path}/{row['id']}", 204, **api)
+    assert (await house.refresh(token, 400))["error"] == "invalid_grant"
 
 
 @pytest.mark.parametrize("form", [{}, {"grant_type": "client_credentials"}])

@@ -119,6 +119,16 @@ async def test_a_code_is_good_once_for_its_verifier(sdk: AsyncWorkOSClient) -> N
         await users.authenticate_with_code(code=code)  # the secret does not replace it
 
 
+async def test_a_code_is_good_for_minutes_only(
+    workos: WorkOSStandIn, sdk: AsyncWorkOSClient
+) -> None:
+    code = (await at_provider(sdk, "Octo"))["code"]
+    workos.clock.move(301)
+    with pytest.raises(BadRequestError) as refused:
+        await sdk.user_management.authenticate_with_code(code=code, code_verifier=VERIFIER)
+    assert refused.value.error == "invalid_grant"
+
+
 async def test_the_secret_or_the_verifier(workos: WorkOSStandIn, sdk: AsyncWorkOSClient) -> None:
     code = (await at_provider(sdk, "Octo", code_challenge=None, code_challenge_method=None))["code"]
     answer = await sdk.user_management.authenticate_with_code(code=code)
@@ -325,6 +335,15 @@ async def test_a_second_factor_is_challenged(workos: WorkOSStandIn, sdk: AsyncWo
     with pytest.raises(BadRequestError) as refused:
         await sdk.user_management.authenticate_with_totp(code="000", **given)
     assert refused.value.code == "invalid_one_time_code"
+    other = workos.factors.add(workos.add_user("other@example.com"))
+    foreign = await sdk.multi_factor_auth.challenge_factor(other.id)
+    with pytest.raises(BadRequestError) as refused:
+        await sdk.user_management.authenticate_with_totp(
+            code=totp(other.secret, time.time()),
+            pending_authentication_token=token,
+            authentication_challenge_id=foreign.id,
+        )
+    assert refused.value.error == "invalid_request"
     secret = workos.state.factors[factors[0]["id"]].secret
     code = totp(secret, time.time())
     answer = await sdk.user_management.authenticate_with_totp(code=code, **given)
