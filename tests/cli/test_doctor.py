@@ -6,7 +6,8 @@ import http.server
 import json
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -315,6 +316,46 @@ def test_everything_at_once_and_no_secret_in_it(operator: Operator) -> None:
     for secret in (supabase.gate.secret, supabase.gate.publishable, own_secret, "sk_test_of"):
         assert secret not in done.out
     assert json.loads(done.out)["problems"] > 0
+
+
+@pytest.mark.parametrize(
+    ("set_up", "check"),
+    [(authkit, "resource"), (social, "redirect_uri")],
+    ids=["authkit", "social"],
+)
+def test_the_log_of_a_start_says_the_same(
+    operator: Operator, set_up: Callable[..., None], check: str
+) -> None:
+    near = {"resources": [RESOURCE + "/"], "redirect_uris": [CALLBACK + "/"]}
+    with running_workos(**near) as workos:
+        set_up(operator, workos, AUTHGATE_PUBLIC_URL="http://localhost:8000")
+        done = operator.run("doctor", "workos", "--json")
+        problem = told_at_the_start(operator)
+    (found,) = [one for one in done.json["findings"] if one["level"] == "problem"]
+    assert (found["check"], found["said"]) == (problem["check"], problem["detail"])
+    assert problem["check"] == check
+    assert problem["fix"] == f"{found['fix']} ({found['where']})"
+    assert workos.api_key not in str(problem)
+
+
+def told_at_the_start(operator: Operator) -> dict[str, Any]:
+    """The `workos.problem` in the log of a server that starts on any port."""
+    log = operator.folder / "start.log"
+    with log.open("wb") as lines:
+        process = operator.start("authgate", "serve", "--port", "0", stdout=lines, stderr=lines)
+    try:
+        ends = time.monotonic() + 30
+        while True:
+            found = [one for one in log.read_text().splitlines() if '"workos.problem"' in one]
+            if found:
+                problem: dict[str, Any] = json.loads(found[0])
+                return problem
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < ends, log.read_text()
+            time.sleep(0.05)
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 # --- usage ----------------------------------------------------------------------------------------
