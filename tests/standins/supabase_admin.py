@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from typing import Any
 
@@ -13,6 +14,17 @@ from tests.standins.supabase_gate import Gate
 from tests.standins.supabase_state import State, User
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def _hit(text: str | None, user: User) -> bool:
+    """`email LIKE '%text%' OR full_name ILIKE '%text%'`: `%` and `_` in it are wildcards."""
+    if not text:
+        return True
+    pattern = "".join({"%": ".*", "_": "."}.get(c, re.escape(c)) for c in text)
+    name = str(user.user_metadata.get("full_name", ""))
+    return bool(
+        re.search(pattern, user.email, re.DOTALL) or re.search(pattern, name, re.DOTALL | re.I)
+    )
 
 
 class Admin:
@@ -32,8 +44,7 @@ class Admin:
     async def everybody(self, request: web.Request) -> web.Response:
         self._may(request)
         page, size = (int(request.query.get(k, d)) for k, d in (("page", "1"), ("per_page", "50")))
-        text = request.query.get("filter", "")
-        found = [user for user in self.state.users.values() if text in user.email]
+        found = [one for one in self.state.users.values() if _hit(request.query.get("filter"), one)]
         bodies = [{**user.body(), "identities": None} for user in found]
         return web.json_response(
             {"users": bodies[(page - 1) * size : page * size], "aud": "authenticated"},
