@@ -1,7 +1,8 @@
 """A WorkOS environment over HTTP, as tests and the demo need it: the API and the AuthKit domain.
 
-Shapes, codes and traps are those of `workos.md`, checked by running the real SDK against it
-(test_workos_sdk.py). What only a live tenant could tell is a knob (see `Environment`).
+Shapes and codes are those of WorkOS's documentation and OpenAPI file, traps those that people met
+live; the real SDK keeps it honest (test_workos_sdk.py). What only a live tenant could tell is a
+knob (see `Environment`).
 
     async with WorkOSStandIn(login_uri="http://127.0.0.1:8080/oauth/login") as workos:
         workos.people.append(Person("1001", "octo@example.com"))

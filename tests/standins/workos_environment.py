@@ -48,7 +48,7 @@ class Environment:
         self.loopback_any_port = True
         """Whether a loopback redirect URI may come with another port than its registered one."""
 
-        # What a live tenant alone can tell (workos.md, section 6): every answer can be had.
+        # What a live tenant alone can tell: every answer can be had.
         self.resource_mode = "registered"
         """"registered": a listed resource is `aud`, else the environment's client id. "none": as
         if nothing were listed. "strict": an unlisted resource is `invalid_target`."""
