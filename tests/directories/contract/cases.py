@@ -13,6 +13,7 @@ from authgate.directories.contract import Directory
 from authgate.directories.embedded import EmbeddedDirectory
 from authgate.store.sqlite import SqliteStore
 from tests.directories.contract.supabase_cases import REAL, real_supabase, supabase
+from tests.directories.contract.workos_cases import workos
 from tests.directories.counting import CountingPasswords
 from tests.security.making import NOW, opened_store
 
@@ -70,3 +71,6 @@ CASES: dict[str, Callable[[Path], AbstractAsyncContextManager[DirectoryCase]]] =
 if all(REAL.values()):
     CASES["supabase-real"] = real_supabase
     CASES["supabase-real-kept"] = partial(real_supabase, keep_session=True)
+
+# With those that have no passwords: for the promises that any directory makes.
+ALL_CASES = {**CASES, "workos": workos}

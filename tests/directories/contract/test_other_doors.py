@@ -11,37 +11,37 @@ VISITOR = Visitor("192.0.2.1")
 
 
 @clause("ASVS 5.0", "7.4.2")
-async def test_a_recheck_tells_who_must_go(case: DirectoryCase) -> None:
-    sub = await case.add(EMAIL, PASSWORD)
-    outcome = await case.directory.recheck(sub)
+async def test_a_recheck_tells_who_must_go(any_case: DirectoryCase) -> None:
+    sub = await any_case.add(EMAIL, PASSWORD)
+    outcome = await any_case.directory.recheck(sub)
     assert isinstance(outcome, StillGood)
-    assert (outcome.person.sub, outcome.person.directory) == (sub, case.directory.name)
-    await case.disable(EMAIL)
-    assert await case.directory.recheck(sub) == Gone()
+    assert (outcome.person.sub, outcome.person.directory) == (sub, any_case.directory.name)
+    await any_case.disable(EMAIL)
+    assert await any_case.directory.recheck(sub) == Gone()
 
-    other = await case.add("other@example.com", PASSWORD)
-    await case.remove("other@example.com")
-    assert await case.directory.recheck(other) == Gone()
+    other = await any_case.add("other@example.com", PASSWORD)
+    await any_case.remove("other@example.com")
+    assert await any_case.directory.recheck(other) == Gone()
     for nobody in ("", "ag_nobody", EMAIL, "\0"):
-        assert await case.directory.recheck(nobody) == Gone()
+        assert await any_case.directory.recheck(nobody) == Gone()
 
 
-async def test_a_person_added_again_is_somebody_else(case: DirectoryCase) -> None:
+async def test_a_person_added_again_is_somebody_else(any_case: DirectoryCase) -> None:
     """Or what was granted to the first would belong to the second (ASVS 6.8.1)."""
-    first = await case.add(EMAIL, PASSWORD)
-    await case.remove(EMAIL)
-    assert await case.add(EMAIL, PASSWORD) != first
-    assert await case.directory.recheck(first) == Gone()
+    first = await any_case.add(EMAIL, PASSWORD)
+    await any_case.remove(EMAIL)
+    assert await any_case.add(EMAIL, PASSWORD) != first
+    assert await any_case.directory.recheck(first) == Gone()
 
 
-async def test_a_made_up_first_factor_opens_no_second(case: DirectoryCase) -> None:
+async def test_a_made_up_first_factor_opens_no_second(any_case: DirectoryCase) -> None:
     for sealed in ("", "x", "gAAAAA" + "A" * 100, "\ud800"):
-        assert await case.directory.answer_factor(sealed, "123456", VISITOR) == Refused()
+        assert await any_case.directory.answer_factor(sealed, "123456", VISITOR) == Refused()
 
 
-async def test_a_provider_that_is_not_offered_is_refused(case: DirectoryCase) -> None:
-    offered = case.directory.ways.providers
+async def test_a_provider_that_is_not_offered_is_refused(any_case: DirectoryCase) -> None:
+    offered = any_case.directory.ways.providers
     for provider in {"github", "google", "", "../x"} - set(offered):
-        directory = case.directory
+        directory = any_case.directory
         assert await directory.start_social(provider, "http://localhost/cb", "t") == Refused()
         assert await directory.finish_social(provider, "s", {"code": "c"}, VISITOR) == Refused()

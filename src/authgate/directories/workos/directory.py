@@ -8,6 +8,7 @@ by an address that was not proven, or a word of a user's metadata.
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -42,6 +43,8 @@ NAME = "workos"
 MAX_DISPLAY = 320
 RECHECK_AT_MOST_EVERY = 60.0
 RECHECK_TROUBLE = 5.0
+
+_ID = re.compile(r"user_[0-9A-Za-z]{1,64}", re.ASCII)  # the only form that a `sub` of WorkOS's has
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ class WorkOSDirectory:
         Where the people are elsewhere, nobody is WorkOS's own any more: who was has to sign in
         again, and is found there.
         """
-        if self._linking is not None:
+        if self._linking is not None or not _ID.fullmatch(sub):
             return Gone()
         return await self._standing.get(sub, lambda: self._ask_standing(sub))
 
@@ -165,6 +168,9 @@ class WorkOSDirectory:
                 return known
             return SignedIn(replace(known.person, methods=(passed.provider,)))
         person = _own(signed_in.user)
+        if not _ID.fullmatch(person.sub):
+            log.error("workos.unexpected_answer", call="authenticate", fix="check WORKOS_API_URL")
+            return Unavailable()
         # A sign-in is as good as a recheck, so that an outage right after it breaks nothing.
         self._standing.learn(person.sub, StillGood(person))
         proved = ("otp", "mfa") if passed.factor == "totp" else ()
