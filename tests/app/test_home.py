@@ -71,6 +71,7 @@ def test_the_policy_is_what_the_settings_say(settings: Any) -> None:
         AUTHGATE_SUPABASE_FORWARD_ADDRESS="true",
         AUTHGATE_SUPABASE_FORWARD_HEADER="X-Forwarded-For",
         AUTHGATE_SUPABASE_OUTAGE_GRACE="60",
+        AUTHGATE_SUPABASE_KEEP_SESSION="true",
         AUTHGATE_SUPABASE_SOCIAL_WITH_AUTOCONFIRM="true",
         AUTHGATE_REQUIRE_SECOND_FACTOR="true",
     )
@@ -81,6 +82,7 @@ def test_the_policy_is_what_the_settings_say(settings: Any) -> None:
         forward_address=True,
         forward_header="X-Forwarded-For",
         require_aal2=True,
+        keep_session=True,
         allow_autoconfirm_social=True,
     )
     core = build_core(most)
