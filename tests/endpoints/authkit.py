@@ -111,6 +111,12 @@ class Walker:
     async def open(self, url: str) -> Walker:
         return await self._travel("GET", url, None)
 
+    async def follow(self, text: str) -> Walker:
+        """Press the link of the present page that says so."""
+        links = re.findall(r'<a[^>]*href="([^"]+)"[^>]*>([^<]+)<', self.text)
+        (href,) = [href for href, said in links if text in said]
+        return await self.open(urljoin(self.url, unescape(href)))
+
     async def submit(self, action: str, **fields: str) -> Walker:
         """Post the form of the present page that goes to `action`."""
         form = {**hidden(self.text, action), **fields}

@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -17,8 +18,11 @@ from authgate.security.digests import digest, new_secret
 from authgate.steps.parts import audited
 from authgate.store.contract import StoreUnavailable
 from tests.clauses import clause
+from tests.endpoints.authkit import AuthKitHouse, Walker
 from tests.endpoints.conftest import OpenGate
-from tests.endpoints.gate import EMAIL, Gate
+from tests.endpoints.gate import EMAIL, Gate, Pkce
+from tests.standins.workos import Person as Octo
+from tests.standins.workos import WorkOSStandIn
 from tests.standins.workos_state import stamp
 from tests.standins.workos_webhooks import signature
 
@@ -330,6 +334,40 @@ async def test_a_session_of_nobody_here(house: House, user_id: Any) -> None:
     session = await house.session()
     assert await house.send(revoked(user_id=user_id)) == 200
     assert await house.is_open(session)
+
+
+async def test_our_own_farewell_to_workos_signs_nobody_out(open_gate: OpenGate) -> None:
+    """A sign-in with GitHub through WorkOS ends its session there at once, and WorkOS tells us."""
+    callback = "http://localhost:8000/oauth/callback"
+    octo = Octo("1001", "octo@example.com", first_name="Octo")
+    async with WorkOSStandIn(redirect_uris=[callback], people=[octo]) as workos:
+        gate = await open_gate(
+            WORKOS_WEBHOOK_SECRET=SECRET,
+            WORKOS_API_KEY=workos.api_key,
+            WORKOS_CLIENT_ID=workos.client_id,
+            WORKOS_API_URL=workos.api_url,
+        )
+        client, house = await gate.register(), House(gate, "")
+        async with Walker(AuthKitHouse(gate, workos, {})) as browser:
+            question = urlencode(gate.question(client, Pkce()))
+            await browser.open(f"{gate.url}/oauth/authorize?{question}")
+            await browser.follow("GitHub")
+            await browser.follow("Octo")
+            assert browser.title.startswith("Allow access?"), browser.text
+            await gate.app.home.social.farewells.close()
+            (event,) = [e for e in workos.state.events.values() if e["event"] == "session.revoked"]
+            assert await house.send(event) == 200
+            await browser.open(f"{gate.url}/oauth/sign-out")
+            assert "octo@example.com" in browser.text
+            # Somebody else's doing is another matter: these people are WorkOS's own, by its own id.
+            user = workos.user_by_email("octo@example.com")
+            assert user is not None
+            assert await house.send(revoked(user_id=user.id)) == 200
+            await browser.open(f"{gate.url}/oauth/sign-out")
+            assert browser.title.startswith("Signed out")
+            assert await house.send(deleted(id=user.id)) == 200
+            assert await gate.core.store.bar_of(user.id) is not None
+        await gate.stop()
 
 
 # --- trouble in between ---------------------------------------------------------------------------

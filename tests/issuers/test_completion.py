@@ -94,7 +94,11 @@ async def made(
         waited.append(seconds)
         await asyncio.sleep(0)
 
-    workos = WorkOS(WorkOSPolicy(api_key or standin.api_key, None, standin.api_url), sleep)
+    async def before_ending(session_id: str) -> None:
+        await store.first_sight(ended_by_us(session_id), NOW)
+
+    workos_policy = WorkOSPolicy(api_key or standin.api_key, None, standin.api_url)
+    workos = WorkOS(workos_policy, sleep, before_ending)
     policy = CompletionPolicy(origin or standin.authkit_url, link_verified_email)
     logins = AuthKitLogins(workos, store, policy, lambda: NOW, sleep)
     yield There(standin, store, logins, waited)

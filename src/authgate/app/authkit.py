@@ -13,6 +13,7 @@ from authgate.app.checkup import workos_wanted
 from authgate.app.core import MCP_PATH
 from authgate.app.issuing import Ground, Issuing, Job
 from authgate.app.jobs import reading_keys
+from authgate.app.webhooks import remembering
 from authgate.endpoints import well_known
 from authgate.fetch import Fetch
 from authgate.gateway.guard import App, Guard
@@ -81,7 +82,8 @@ def _services(ground: Ground) -> _Services:
     fetch = Fetch(max_bytes=MAX_BYTES)
     audience = settings.workos_client_id if settings.accept_client_id_audience else None
     workos = WorkOS(
-        WorkOSPolicy(key.get_secret_value(), settings.workos_client_id, settings.workos_api_url)
+        WorkOSPolicy(key.get_secret_value(), settings.workos_client_id, settings.workos_api_url),
+        before_ending=remembering(parts.store, parts.clock),
     )
     policy = CompletionPolicy(domain, settings.link_verified_email)
     return _Services(

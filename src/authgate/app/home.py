@@ -10,7 +10,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from authgate.app.core import Core
+from authgate.app.core import Core, now
+from authgate.app.webhooks import remembering
 from authgate.directories.contract import Directory
 from authgate.directories.embedded import EmbeddedDirectory
 from authgate.observe import log
@@ -145,7 +146,8 @@ def _with_workos(core: Core, people: EmbeddedHome | SupabaseHome) -> WithWorkOS:
     key = settings.workos_api_key
     assert key is not None  # the settings were checked
     workos = WorkOS(
-        WorkOSPolicy(key.get_secret_value(), settings.workos_client_id, settings.workos_api_url)
+        WorkOSPolicy(key.get_secret_value(), settings.workos_client_id, settings.workos_api_url),
+        before_ending=remembering(core.store, now),
     )
     policy = WorkOSDirectoryPolicy(settings.workos_providers, settings.link_verified_email)
     whose = None

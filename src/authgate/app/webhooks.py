@@ -1,15 +1,20 @@
-"""The webhook endpoint where a secret is set for it, whoever issues the tokens."""
+"""The webhook endpoint where a secret is set for it, whoever issues the tokens; and what it has to
+know of our own doings."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from pydantic import SecretStr
 
 from authgate.endpoints import webhooks
 from authgate.gateway.guard import App
+from authgate.observe import log
+from authgate.protocol.logins import ended_by_us
 from authgate.steps.parts import Parts
 from authgate.steps.webhooks import Told
+from authgate.store.contract import Store, StoreUnavailable
 
 MAX_ID = 255
 
@@ -30,6 +35,19 @@ def webhook_routes(parts: Parts, setting: SecretStr | None) -> dict[str, App]:
         return Told(event.id, event.name, _seconds(event.created_at), event.data)
 
     return {webhooks.PATH: webhooks.endpoint(parts, read)}
+
+
+def remembering(store: Store, clock: Callable[[], int]) -> Callable[[str], Awaitable[None]]:
+    """For `WorkOS`: remember a session that we end, so that the event of it is not taken for
+    somebody else's doing. Without the store the person is signed out once more, and no worse."""
+
+    async def remember(session_id: str) -> None:
+        try:
+            await store.first_sight(ended_by_us(session_id), clock())
+        except StoreUnavailable as trouble:
+            log.warning("webhook.own_ending_forgotten", error=type(trouble).__name__)
+
+    return remember
 
 
 def _seconds(text: str) -> int | None:

@@ -72,8 +72,5 @@ def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 def ended_by_us(session_id: str) -> str:
-    """Under which name the store remembers (`first_sight`) that we ended this session of WorkOS's.
-
-    Before ending it: the event of it may be here sooner than the answer.
-    """
+    """The name under which the store remembers (`first_sight`) that we ended this session there."""
     return f"ended by us: {session_id}"

@@ -53,14 +53,14 @@ async def _user_deleted(parts: Parts, told: Told) -> str:
     """End what the person has here, unless they are another WorkOS user by now.
 
     Without a link the event's `external_id` names the person: the id that we gave at a login, or
-    that somebody else's application gave, and then nobody here has it. The link goes last: without
-    it a repetition would find nobody.
+    that somebody else's application gave, and then nobody here has it. Without either the person is
+    WorkOS's own, by its own id. The link goes last: without it a repetition would find nobody.
     """
     workos_id, now = told.identifier("id"), parts.clock()
-    link = await parts.store.link_of(workos_id) if workos_id is not None else None
-    sub = link.sub if link is not None else told.identifier("external_id")
-    if workos_id is None or sub is None:
+    if workos_id is None:
         return "nobody"
+    link = await parts.store.link_of(workos_id)
+    sub = link.sub if link is not None else told.identifier("external_id") or workos_id
     happened_at = now if told.happened_at is None else told.happened_at
     linked = await parts.store.links_to(sub)
     newer = any(one.workos_id != workos_id and one.linked_at > happened_at for one in linked)
@@ -81,13 +81,14 @@ async def _session_revoked(parts: Parts, told: Told) -> str:
     ending what a sign-in leaves there would undo that very sign-in.
     """
     session_id, workos_id = told.identifier("id"), told.identifier("user_id")
-    if session_id is not None and await parts.store.saw(logins.ended_by_us(session_id)):
-        return "ours"
-    link = await parts.store.link_of(workos_id) if workos_id is not None else None
-    if link is None:
+    if session_id is None or workos_id is None:
         return "nobody"
+    if await parts.store.saw(logins.ended_by_us(session_id)):
+        return "ours"
+    link = await parts.store.link_of(workos_id)
+    sub = link.sub if link is not None else workos_id
     now = parts.clock()
     begun_by = now if told.happened_at is None else told.happened_at
-    closed = audited(now, "person.sign_out", actor=link.sub, reason="workos_session_revoked")
-    await parts.store.close_sessions_of(link.sub, closed, begun_by)
-    return "signed out"
+    closed = audited(now, "person.sign_out", actor=sub, reason="workos_session_revoked")
+    count = await parts.store.close_sessions_of(sub, closed, begun_by)
+    return "signed out" if count else "nobody"

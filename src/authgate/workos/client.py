@@ -34,6 +34,8 @@ MOST_PAGES = 5
 PAGE = 100
 
 Value = TypeVar("Value")
+BeforeEnding = Callable[[str], Awaitable[None]]
+"""Takes the id of a session; raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,20 @@ class Origin:
 
 
 class WorkOS:
-    """One environment of WorkOS. For one event loop, from the first call to `close`."""
+    """One environment of WorkOS. For one event loop, from the first call to `close`.
 
-    def __init__(self, policy: WorkOSPolicy, sleep: Sleep = asyncio.sleep) -> None:
+    `before_ending` is told the id of each session before it is ended: WorkOS tells a webhook of it,
+    perhaps sooner than it answers, and whoever hears that has to know that it was us.
+    """
+
+    def __init__(
+        self,
+        policy: WorkOSPolicy,
+        sleep: Sleep = asyncio.sleep,
+        before_ending: BeforeEnding | None = None,
+    ) -> None:
         self.policy = policy
+        self._before_ending = before_ending
         self._asking = Asking(policy, sleep)
         self._ask = self._asking.ask
 
@@ -186,6 +198,8 @@ class WorkOS:
 
     async def revoke_session(self, session_id: str) -> Done | Trouble:
         """End a session."""
+        if self._before_ending is not None:
+            await self._before_ending(session_id)
         return await self._ask(
             "revoke_session",
             reading.done,

@@ -18,7 +18,7 @@ from authgate.issuers.authkit.linking import EmailLinking, kept_link
 from authgate.issuers.logins import Completed, NotCompleted, Snag, Vouched
 from authgate.observe import log
 from authgate.protocol.errors import printable
-from authgate.protocol.logins import ended_by_us, leads_to
+from authgate.protocol.logins import leads_to
 from authgate.store.contract import Store
 from authgate.workos import Kind, Trouble, WorkOS
 
@@ -156,7 +156,6 @@ class AuthKitLogins:
 
     async def _end(self, session_id: str, turns: asyncio.Semaphore) -> bool:
         async with turns:
-            await self._store.first_sight(ended_by_us(session_id), self._clock())
             outcome = await self._workos.revoke_session(session_id)
         # Refused or not found: there is no such session any more, which is what was wanted.
         return not isinstance(outcome, Trouble) or outcome.kind in (Kind.REFUSED, Kind.NOT_FOUND)
