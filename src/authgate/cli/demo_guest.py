@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from authgate.cli.common import USAGE, fail, load_settings
 from authgate.cli.demo_visitor import Provider
-from authgate.steps.social import PROVIDERS
+from authgate.steps.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from authgate.settings import Settings

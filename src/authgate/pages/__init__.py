@@ -27,7 +27,7 @@ from authgate.pages import (
 from authgate.pages.site import PublicUrl, Site
 from authgate.security.session import Cookies
 from authgate.steps.parts import LoginParts, Parts
-from authgate.steps.social import PROVIDERS
+from authgate.steps.providers import PROVIDERS
 from authgate.web.endpoint import Endpoint, Handler
 
 __all__ = ["login_routes", "routes"]

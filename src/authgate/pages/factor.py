@@ -15,6 +15,7 @@ from authgate.pages.visit import Visit
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.journey import Step
 from authgate.steps import factor as steps
+from authgate.steps import providers
 from authgate.steps.consent import Interaction
 from authgate.web.answers import Answer, refusal_headers, see_other
 from authgate.web.request import Request
@@ -32,6 +33,7 @@ _OVER = (
     Reason.FACTOR_ENDED,
     Reason.FACTOR_MISSING,
     Reason.FACTOR_UNSUPPORTED,
+    *providers.REASONS,
 )
 _INCOMPLETE = Problem(400, "The form is not complete.", "Enter the code.", True)
 

@@ -14,7 +14,7 @@ from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import Person
 from authgate.security.digests import digest
 from authgate.steps import hand_over as steps
-from authgate.steps.social import PROVIDERS
+from authgate.steps.providers import PROVIDERS
 from authgate.web.answers import Answer
 from authgate.web.request import Request
 

@@ -15,8 +15,8 @@ from authgate.pages.visit import Visit
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.journey import Step
 from authgate.protocol.records import Person
+from authgate.steps import providers, social
 from authgate.steps import sign_in as steps
-from authgate.steps import social
 from authgate.steps.consent import Interaction
 from authgate.steps.factor import FactorDue
 from authgate.web.answers import Answer, Header, refusal_headers, see_other
@@ -75,7 +75,7 @@ def form(
             "problem": problem,
             "passwords": site.parts.passwords.ways.password,
             "providers": [
-                (social.PROVIDERS[name], site.url.link(f"/oauth/start/{name}?request={handle}"))
+                (providers.PROVIDERS[name], site.url.link(f"/oauth/start/{name}?request={handle}"))
                 for name in social.offered(site.parts)
             ],
         },

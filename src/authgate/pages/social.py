@@ -14,7 +14,7 @@ from authgate.pages.visit import Visit
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import PendingFactor
 from authgate.security.digests import digest, new_secret
-from authgate.steps import consent, factor, hand_over, social
+from authgate.steps import consent, factor, hand_over, providers, social
 from authgate.web.answers import Answer, see_other
 from authgate.web.request import Request
 
@@ -86,7 +86,7 @@ def _again(site: Site, returned: social.Returned) -> errors.Onward:
         return errors.Onward(site.continue_link(returned.handle), "Back to the sign-in page")
     provider = returned.transaction.provider
     path = f"/oauth/start/{provider}?challenge={returned.handle}"
-    return errors.Onward(site.url.link(path), f"Try again with {social.PROVIDERS[provider]}")
+    return errors.Onward(site.url.link(path), f"Try again with {providers.PROVIDERS[provider]}")
 
 
 def _refused(site: Site, request: Request, refusal: Refusal, onward: errors.Onward) -> Answer:

@@ -27,6 +27,7 @@ from authgate.directories.contract import (
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import AuthorizationRequest, PendingFactor, Person
 from authgate.security.vault import SealedValueUnreadable
+from authgate.steps import providers
 from authgate.steps.parts import Parts, audited
 
 MAX_TRIES = 5
@@ -143,7 +144,7 @@ async def answer_factor(
     await parts.store.record(refused)
     if isinstance(outcome, NeedsFactor):
         raise Refusal(await _again(parts, request, factor, outcome, first))
-    raise Refusal(await _refused(parts, request, outcome))
+    raise await _refused(parts, request, outcome, first)
 
 
 def unavailable(directory: Directory, retry_after: int | None) -> Refusal:
@@ -201,12 +202,17 @@ async def _again(
     return Reason.FACTOR_SENT_AGAIN
 
 
-async def _refused(parts: Parts, request: AuthorizationRequest, refused: Refused) -> Reason:
+async def _refused(
+    parts: Parts, request: AuthorizationRequest, refused: Refused, first: First
+) -> Refusal:
     if refused.explain != Explain.CODE_WRONG:
         await give_up(parts, request)
-        return EXPLAINED.get(refused.explain, Reason.FACTOR_ENDED)
+        if first.provider is None:
+            return Refusal(EXPLAINED.get(refused.explain, Reason.FACTOR_ENDED))
+        reason = providers.EXPLAINED.get(refused.explain, Reason.FACTOR_ENDED)
+        return Refusal(reason, provider=providers.PROVIDERS[first.provider])
     failures = await parts.store.count_factor_failure(request.request_digest, MAX_TRIES)
-    return Reason.FACTOR_SPENT if failures >= MAX_TRIES else Reason.FACTOR_WRONG
+    return Refusal(Reason.FACTOR_SPENT if failures >= MAX_TRIES else Reason.FACTOR_WRONG)
 
 
 async def why_over(parts: Parts, request: AuthorizationRequest) -> Reason:

@@ -28,34 +28,15 @@ from authgate.protocol.records import (
 )
 from authgate.security.digests import digest, new_secret
 from authgate.security.vault import SealedValueUnreadable
-from authgate.steps.factor import EXPLAINED, First, sealed_factor, strong_enough, unavailable
+from authgate.steps.factor import First, sealed_factor, strong_enough, unavailable
 from authgate.steps.parts import Parts, audited
+from authgate.steps.providers import EXPLAINED, PROVIDERS
 
-# Paths are for every provider there may be: which of them a directory offers changes while we run.
-# The last one's own name (AuthKit) is the operator's affair: people know what it is to them.
-PROVIDERS: Mapping[str, str] = {
-    "github": "GitHub",
-    "google": "Google",
-    "authkit": "single sign-on",
-}
 CALLBACK = "/oauth/callback"
 LASTS = 600
 
 _PURPOSE = "social transaction"
-_EXPLAINED: Mapping[str | None, Reason] = {
-    **EXPLAINED,
-    Explain.EMAIL_NOT_CONFIRMED: Reason.SOCIAL_EMAIL_UNVERIFIED,
-    Explain.ANONYMOUS: Reason.SOCIAL_ANONYMOUS,
-    Explain.SIGN_IN_EXPIRED: Reason.SOCIAL_RETRY,
-    Explain.SOCIAL_CANCELLED: Reason.SOCIAL_CANCELLED,
-    Explain.SOCIAL_EMAIL_UNVERIFIED: Reason.SOCIAL_EMAIL_UNVERIFIED,
-    Explain.SOCIAL_FACTOR: Reason.SOCIAL_FACTOR,
-    Explain.SOCIAL_NO_ACCOUNT: Reason.SOCIAL_NO_ACCOUNT,
-    Explain.SOCIAL_NOT_ALLOWED: Reason.SOCIAL_NOT_ALLOWED,
-    Explain.SOCIAL_NOT_LINKED: Reason.SOCIAL_NOT_LINKED,
-    Explain.SOCIAL_RETRY: Reason.SOCIAL_RETRY,
-    Explain.SOCIAL_WRONG_PROVIDER: Reason.SOCIAL_WRONG_PROVIDER,
-}
+_EXPLAINED = {**EXPLAINED, Explain.SIGN_IN_EXPIRED: Reason.SOCIAL_RETRY}
 
 
 @dataclass(frozen=True, slots=True)

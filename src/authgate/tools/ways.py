@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
 from authgate.protocol.records import AuthorizationRequest, PendingFactor, Person
-from authgate.steps import factor, hand_over, sign_in, social
+from authgate.steps import factor, hand_over, providers, sign_in, social
 from authgate.steps.factor import FactorDue
 from authgate.steps.parts import Parts
 
@@ -73,7 +73,7 @@ async def by_factor(
 def refuse_unless_offered(parts: Parts, provider: str) -> None:
     """No such provider, or not at this moment."""
     if provider not in social.offered(parts):
-        shown = social.PROVIDERS.get(provider, provider)
+        shown = providers.PROVIDERS.get(provider, provider)
         raise Refusal(Reason.PROVIDER_NOT_OFFERED, provider=shown)
 
 
