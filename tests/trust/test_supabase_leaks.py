@@ -13,9 +13,11 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 
+import httpx2
 import pytest
 
 from tests.clauses import clause
+from tests.endpoints.gate import hidden
 from tests.live import LiveServer
 from tests.standins.running import running
 from tests.standins.supabase import SupabaseStandin
@@ -31,6 +33,18 @@ FAULTS: list[Mapping[str, object]] = [
     {"status": 429, "body": b'{"code":"over_request_rate_limit"}'},
     {"status": 200, "body": b"<html>"},
 ]
+
+
+class Looking(Walk):
+    """A walk that remembers every page too."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, EVE)
+        self.pages: list[str] = []
+
+    def _seen(self, answer: httpx2.Response) -> httpx2.Response:
+        self.pages.append(answer.text)
+        return super()._seen(answer)
 
 
 @pytest.fixture(scope="module", params=["false", "true"], ids=["not kept", "kept"])
@@ -49,13 +63,15 @@ def told(request: pytest.FixtureRequest) -> Told:
             "AUTHGATE_SUPABASE_KEEP_SESSION": request.param,
         }
         with LiveServer(env=settings, people=()) as server:
-            with closing(Walk(server.url, EVE)) as walk:
+            with closing(Looking(server.url)) as walk:
                 walk.keep("secret key", KEY)
                 errors = everything(walk) + _in_trouble(walk, project)
+                errors += _with_a_factor(walk, project)
                 if request.param == "true":
                     errors += _asked_again(walk, project, server)
                 _keep_theirs(walk, project)
                 found = Told(server, walk, errors)
+                found.pages = walk.pages
             server.stop()
             for path in (server.folder / "data").iterdir():
                 found.files[f"{path.name} after the end"] = path.read_bytes()
@@ -75,6 +91,37 @@ def _in_trouble(walk: Walk, project: SupabaseStandin) -> list[str]:
         bodies.append(answer.text + str(answer.headers))
         project.clear()
     return bodies
+
+
+def _with_a_factor(walk: Walk, project: SupabaseStandin) -> list[str]:
+    """Codes right and wrong, on the page and in the tool; and one that is never answered, so that
+    the session between the two factors is in the database while that is searched."""
+    (eve,) = project.state.users.values()
+    totp = project.state.add_factor(eve)
+    walk.keep("authenticator secret", totp.secret)
+    client, refused = walk.register(), []
+    walk.http.cookies.clear()
+    for code in (totp.code(step=9), totp.code()):
+        page = walk.sign_in(walk.ask(walk.question(client)))
+        form = {**hidden(page.text, "/oauth/factor"), "code": code}
+        refused.append(walk.http.post("/oauth/factor", data=form))
+    assert [answer.status_code for answer in refused] == [401, 303]
+    opened = walk.tool("oauth_authorize", **_asked(walk, client)).json()["result"]
+    who = {"challenge_id": walk.keep("challenge", opened["challenge_id"]), "username": EVE.email}
+    due = walk.tool("oauth_authenticate", **who, password=EVE.password)
+    assert due.json()["result"]["mfa_required"] is True
+    for code in (totp.code(step=9), totp.code()):
+        answer = walk.tool("oauth_authenticate", challenge_id=who["challenge_id"], mfa_code=code)
+        refused.append(answer)
+    walk.keep("code", refused.pop().json()["result"]["code"])
+    walk.http.cookies.clear()
+    walk.sign_in(walk.ask(walk.question(client)))
+    eve.factors.clear()
+    return [answer.text + str(answer.headers) for answer in refused if answer.status_code >= 400]
+
+
+def _asked(walk: Walk, client: dict[str, str]) -> dict[str, str]:
+    return {k: v for k, v in walk.question(client).items() if k != "response_type"}
 
 
 def _asked_again(walk: Walk, project: SupabaseStandin, server: LiveServer) -> list[str]:
@@ -146,9 +193,19 @@ def test_the_database_files_hold_none(told: Told) -> None:
     assert b"$argon2id$" not in b"".join(told.files.values())  # no copy of a password, hashed
 
 
+def test_the_pages_hold_none(told: Told) -> None:
+    """But what a form carries, and the code on its way back to the client."""
+    assert any('action="/oauth/factor"' in page for page in told.pages)
+    assert any('action="/oauth/consent"' in page for page in told.pages)
+    carried = {"handle", "form token", "code"}
+    for page in told.pages:
+        assert set(found_in(told, page)) <= carried, page
+
+
 def test_the_answers_to_what_was_wrong_hold_none(told: Told) -> None:
     for error in told.errors:
-        allowed = {"handle", "form token"} if 'action="/oauth/sign-in"' in error else set()
+        form = any(f'action="/oauth/{name}"' in error for name in ("sign-in", "factor"))
+        allowed = {"handle", "form token"} if form else set()
         assert set(found_in(told, error)) <= allowed, error
 
 
