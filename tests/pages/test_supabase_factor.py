@@ -137,6 +137,32 @@ async def test_nobody_without_a_factor_where_one_is_demanded(
 
 
 @clause("ASVS", "6.3.3")
+async def test_a_browser_at_aal1_steps_up_when_aal2_is_demanded(
+    project: Project, house: House, browser: Browser, ana: User
+) -> None:
+    """Ana signed in when one factor was enough, and set up her authenticator since."""
+    assert (await after_password(house, browser)).title.startswith("Allow access?")
+    weak = browser.jar[SESSION]
+    factor = project.state.add_factor(ana)
+    directory = project.another(require_aal2=True)
+    policy = replace(house.parts.policy, required_assurance=2)
+    parts: Any = replace(house.parts, policy=policy, passwords=directory)
+    strict = mount(parts, house.clock)
+    again = strict.browser()
+    again.jar.update(browser.jar)
+    page = await again.start(client())
+    page = await again.submit(page.form("/oauth/sign-in"), username=EMAIL, password=PASSWORD)
+    page = await again.get(page.location)
+    assert page.title.startswith("Enter your code")
+    page = await again.get((await enter(again, page, factor.code())).location)
+    assert page.title.startswith("Allow access?")
+    session = await house.parts.store.session(digest(again.jar[SESSION]), house.clock())
+    assert session is not None
+    assert (session.person.assurance, again.jar[SESSION] != weak) == (2, True)
+    await directory.close()
+
+
+@clause("ASVS", "6.3.3")
 async def test_somebody_banned_after_the_password(
     project: Project, house: House, browser: Browser, ana: User
 ) -> None:
