@@ -13,7 +13,8 @@ ONWARD = f"https://{HOST}/oauth2/authorize/complete?state=back-there"
 class ToldLogins:
     """`says` answers the next calls in its order, each once; then everything is taken.
 
-    While `held` is not set, a call waits for it; `reached` is set by each.
+    `onward` is where it sends whom it took. While `held` is not set, a call waits for it; `reached`
+    is set by each.
     """
 
     host = HOST
@@ -22,6 +23,7 @@ class ToldLogins:
         self.told: list[tuple[str, Vouched]] = []
         self.learnt: list[str] = []
         self.signed_out: list[str] = []
+        self.onward = ONWARD
         self.says: list[Completed | NotCompleted | Exception] = []
         self.reached = asyncio.Event()
         self.held = asyncio.Event()
@@ -31,7 +33,7 @@ class ToldLogins:
         self.told.append((name, person))
         self.reached.set()
         await self.held.wait()
-        answer = self.says.pop(0) if self.says else Completed(ONWARD)
+        answer = self.says.pop(0) if self.says else Completed(self.onward)
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -28,6 +28,7 @@ from tests.elsewhere import Elsewhere
 from tests.pages import house as making
 from tests.pages.house import House
 from tests.second_factor import SecondFactor
+from tests.told_logins import ToldLogins
 
 FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run
 --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage
@@ -35,9 +36,13 @@ FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-r
 
 
 class Served:
-    """The house behind uvicorn, in a thread with a loop of its own."""
+    """The house behind uvicorn, in a thread with a loop of its own.
 
-    def __init__(self, database: Path) -> None:
+    With `logins` it is an issuer's elsewhere sign-in page, and else an issuer itself.
+    """
+
+    def __init__(self, database: Path, logins: ToldLogins | None = None) -> None:
+        self.logins = logins
         self._socket = socket(AF_INET, SOCK_STREAM)
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://localhost:{self._socket.getsockname()[1]}"
@@ -53,7 +58,10 @@ class Served:
         owing: Any = SecondFactor(plain.parts.passwords, {making.LIN})
         self.elsewhere: Any = Elsewhere(owing)
         parts = replace(plain.parts, passwords=self.elsewhere, social=self.elsewhere)
-        self.house: House = making.mount(parts, plain.clock)
+        if self.logins is None:
+            self.house: House = making.mount(parts, plain.clock)
+        else:
+            self.house = making.mount_logins(parts, plain.clock, self.logins)
         config = uvicorn.Config(
             self._note_posts,
             http=DeadlineProtocol,
@@ -137,6 +145,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def served_logins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    server = Served(tmp_path_factory.mktemp("served") / "authgate.sqlite3", ToldLogins())
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def arrivals() -> Iterator[Arrivals]:
     server = Arrivals()
@@ -191,6 +207,15 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sights(chrome: Chrome, served: Served, screenshots: Path) -> Sights:
     """A browser that nobody is signed in with, on a wide light screen."""
     sights = Sights(chrome, served.url, screenshots)
+    sights.forget_everything()
+    sights.look("light", 1280, 900)
+    return sights
+
+
+@pytest.fixture
+def login_sights(chrome: Chrome, served_logins: Served, screenshots: Path) -> Sights:
+    """The same where an issuer elsewhere sends people to sign in."""
+    sights = Sights(chrome, served_logins.url, screenshots)
     sights.forget_everything()
     sights.look("light", 1280, 900)
     return sights

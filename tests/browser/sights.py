@@ -49,6 +49,10 @@ class Sights:
     def open(self, asking: Client, **changes: str | None) -> None:
         self.chrome.get(self.url + ask_path(asking, **changes))
 
+    def login(self, name: str = "ext_auth_01") -> None:
+        """Come from an issuer elsewhere that asks who this is."""
+        self.chrome.get(f"{self.url}/oauth/login?external_auth_id={name}")
+
     def sign_in(self, who: str = ADA, password: str = PASSWORD) -> None:
         self.chrome.find_element(By.ID, "username").clear()
         self.chrome.find_element(By.ID, "username").send_keys(who)

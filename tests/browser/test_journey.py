@@ -223,3 +223,78 @@ def test_without_javascript_everything_works(
     plain.chrome.find_element(By.CSS_SELECTOR, "button[value=approve]").click()
     plain.await_title("Connected")
     assert "code" in arrived(arrivals)
+
+
+def test_a_login_by_keyboard(
+    login_sights: Sights, served_logins: Served, arrivals: Arrivals
+) -> None:
+    """Signing in answers at once; the next time it takes a deliberate press, after the question."""
+    logins = served_logins.logins
+    assert logins is not None
+    logins.onward, told = arrivals.uri, len(logins.told)
+    login_sights.login("first")
+    login_sights.await_title("Sign in")
+    assert login_sights.focused == "username"
+    login_sights.press(ADA, Keys.TAB, PASSWORD, Keys.ENTER)
+    login_sights.await_title("Connected")
+
+    login_sights.login("second")
+    login_sights.await_title(f"Continue as {ADA}?")
+    assert login_sights.focused == ""
+    login_sights.press(Keys.ENTER)  # one too many answers nothing
+    order = []
+    for _ in range(2):
+        login_sights.press(Keys.TAB)
+        order.append(login_sights.focused)
+    assert order == ["Continue", "Not you? Use another account"]
+    assert len(logins.told) == told + 1
+    login_sights.press(Keys.ENTER)
+    login_sights.await_title("Sign in")
+    login_sights.sign_in(GRACE)
+    login_sights.await_title("Connected")
+    assert [(name, who.email) for name, who in logins.told[told:]] == [
+        ("first", ADA),
+        ("second", GRACE),
+    ]
+
+    login_sights.login("third")
+    login_sights.await_title(f"Continue as {GRACE}?")
+    login_sights.press(Keys.TAB, Keys.ENTER)
+    login_sights.await_title("Connected")
+    assert logins.told[-1][1].email == GRACE
+    assert all("Referer" not in headers for headers in arrivals.headers_seen)
+
+
+def test_another_site_cannot_answer_a_login(
+    login_sights: Sights, served_logins: Served, arrivals: Arrivals
+) -> None:
+    """It can send a browser here, and post what it has learnt: neither tells anybody anything."""
+    logins = served_logins.logins
+    assert logins is not None
+    logins.onward = arrivals.uri
+    login_sights.login("mine")
+    login_sights.await_title("Sign in")
+    login_sights.sign_in()
+    login_sights.await_title("Connected")
+    told = len(logins.told)
+    elsewhere = f"http://127.0.0.1:{arrivals.server_address[1]}/"
+    login_sights.chrome.get(elsewhere)
+    login_sights.chrome.execute_script(
+        "location = arguments[0]", served_logins.url + "/oauth/login?external_auth_id=theirs"
+    )
+    login_sights.await_title("Continue as")
+    fields = {
+        field.get_attribute("name"): field.get_attribute("value")
+        for field in login_sights.chrome.find_elements(By.CSS_SELECTOR, "[action$=login] input")
+    }
+    login_sights.chrome.get(elsewhere)
+    login_sights.chrome.execute_script(
+        "const f = document.createElement('form'); f.method = 'post'; f.action = arguments[0];"
+        "for (const [name, value] of Object.entries(arguments[1])) {"
+        "  const i = document.createElement('input'); i.name = name; i.value = value; f.append(i) }"
+        "document.body.append(f); f.submit()",
+        served_logins.url + "/oauth/login",
+        fields,
+    )
+    login_sights.await_title("Error: This form cannot be used")
+    assert len(logins.told) == told

@@ -8,9 +8,11 @@ from typing import Literal
 import pytest
 from selenium.webdriver.common.by import By
 
+from authgate.issuers.logins import Snag
 from tests.browser.conftest import Served
 from tests.browser.sights import Sights
 from tests.pages.house import LIN, LOOPBACK_URI
+from tests.told_logins import ToldLogins
 
 WIDTHS = (1280, 320)
 EXPECTED_IN_CONSOLE = ("the server responded with a status of 4",)
@@ -80,6 +82,36 @@ def visit_all(sights: Sights, served: Served) -> Iterator[str]:
     yield shown("Signed out", "signed-out")
 
 
+def visit_logins(sights: Sights, logins: ToldLogins) -> Iterator[str]:
+    """The pages that are others where an issuer elsewhere sends people to sign in."""
+
+    def shown(title: str, name: str) -> str:
+        sights.await_title(title)
+        return name
+
+    sights.login()
+    yield shown("Sign in", "login-sign-in")
+    sights.sign_in(LIN)
+    yield shown("Enter your code", "login-factor")
+    sights.login()
+    sights.await_title("Sign in")
+    logins.onward = sights.url + "/oauth/signed-out"
+    logins.snag(Snag.EMAIL_TAKEN)
+    sights.sign_in()
+    yield shown("Error: This account cannot continue", "login-email-taken")
+    sights.chrome.find_element(By.LINK_TEXT, "Back to signing in").click()
+    yield shown("Continue as", "login-continue")
+    logins.snag(Snag.COMPLETED_BEFORE)
+    sights.chrome.find_element(By.CSS_SELECTOR, ".button-primary").click()
+    yield shown("Error: Nothing left", "login-completed-before")
+    sights.chrome.get(sights.url + "/oauth/login")
+    yield shown("Error: Please start again", "login-malformed")
+    sights.chrome.get(sights.url + "/oauth/sign-out")
+    yield shown("Sign out?", "login-sign-out")
+    sights.chrome.find_element(By.CSS_SELECTOR, "main button").click()
+    yield shown("Signed out", "login-signed-out")
+
+
 def faults(sights: Sights, scheme: Literal["light", "dark"]) -> Iterator[str]:
     """What is wrong with the present page, narrow or wide, at normal and at double text size."""
     for width in WIDTHS:
@@ -113,6 +145,22 @@ def test_every_page_holds_in_every_look(
         for width in WIDTHS:
             sights.look(scheme, width)
             sights.shoot(f"{name}-{scheme}-{width}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_of_a_login_holds_in_every_look(
+    login_sights: Sights, served_logins: Served, scheme: Literal["light", "dark"]
+) -> None:
+    """The same with the longest names there are: of the issuer's host and of the person."""
+    assert served_logins.logins is not None
+    served_logins.logins.host = "a-long-host-name." * 5 + "authkit.example"
+    wrong: list[str] = []
+    for name in visit_logins(login_sights, served_logins.logins):
+        wrong += [f"{name}: {fault}" for fault in faults(login_sights, scheme)]
+        for width in WIDTHS:
+            login_sights.look(scheme, width)
+            login_sights.shoot(f"{name}-{scheme}-{width}")
     assert wrong == []
 
 

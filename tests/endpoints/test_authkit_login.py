@@ -129,7 +129,7 @@ async def test_a_person_bound_by_authkits_session_is_never_silently_someone_else
     house.workos.fail("/user_management/users/*/sessions", status=503, times=99)
     await browser.open(f"{house.gate.url}/oauth/sign-out")
     await browser.submit("/oauth/sign-out")
-    assert "still knew you" in browser.text  # what that page has to say of it
+    assert "session there is still open" in browser.text  # what that page has to say of it
     await bob_signs_in_here(browser)
 
     # The next application: AuthKit answers by itself. We see nothing of it, and say nothing to it.
