@@ -34,9 +34,16 @@ GROUPS = {
         "AUTHGATE_PASSWORDS",
         "AUTHGATE_SOCIAL",
         "AUTHGATE_TOOL_PASSWORDS",
+    ),
+    "A WorkOS environment": (
         "WORKOS_API_KEY",
         "WORKOS_CLIENT_ID",
         "WORKOS_API_URL",
+        "WORKOS_AUTHKIT_DOMAIN",
+        "AUTHGATE_ACCEPT_CLIENT_ID_AUDIENCE",
+        "AUTHGATE_WORKOS_PROVIDERS",
+        "AUTHGATE_LINK_VERIFIED_EMAIL",
+        "WORKOS_WEBHOOK_SECRET",
     ),
     "A Supabase project": (
         "SUPABASE_URL",

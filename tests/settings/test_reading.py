@@ -89,13 +89,14 @@ def test_all_problems_are_told_at_once(place: Path) -> None:
     names = {line.partition(":")[0] for line in told}
     assert names == {
         "AUTHGATE_CODE_TTL",
-        "AUTHGATE_ISSUER",
         "AUTHGATE_PUBLIC_ULR",
         "AUTHGATE_PUBLIC_URL",
         "AUTHGATE_WORKER",
         "LOG_LEVEL",
+        "WORKOS_API_KEY",
+        "WORKOS_AUTHKIT_DOMAIN",
     }
-    assert len(told) == 6
+    assert len(told) == 7
 
 
 def test_unknown_names_of_ours_are_refused_wherever_they_stand(place: Path) -> None:

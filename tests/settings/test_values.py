@@ -64,7 +64,12 @@ GOOD = {
     "LOG_LEVEL": ["DEBUG", "info", "Warning", "CRITICAL"],
     "WORKOS_API_KEY": ["sk_test_1"],
     "WORKOS_CLIENT_ID": ["client_1"],
-    "WORKOS_API_URL": ["https://api.workos.com"],
+    "WORKOS_API_URL": ["https://api.workos.com", "http://127.0.0.1:4111/", "https://w.example/api"],
+    "WORKOS_AUTHKIT_DOMAIN": ["https://t.authkit.app", "t.authkit.app", "http://127.0.0.1:4112"],
+    "WORKOS_WEBHOOK_SECRET": ["whsec_1"],
+    "AUTHGATE_WORKOS_PROVIDERS": ["github", "google github", "authkit", "  github  authkit "],
+    "AUTHGATE_LINK_VERIFIED_EMAIL": ["true", "false"],
+    "AUTHGATE_ACCEPT_CLIENT_ID_AUDIENCE": ["true", "false"],
     # What else a project needs is tested below: one setting alone is no project.
     "SUPABASE_URL": [],
     "SUPABASE_PUBLISHABLE_KEY": ["sb_publishable_1"],
@@ -116,12 +121,12 @@ BAD = {
         (f"{KEY},short", "too short"),
         (" , ", "no secret"),
     ],
-    "AUTHGATE_ISSUER": [("authkit", "builtin issuer only"), ("own", "builtin or authkit")],
+    "AUTHGATE_ISSUER": [("own", "builtin or authkit")],
     "AUTHGATE_PASSWORDS": [
         ("ldap", "embedded or supabase"),
     ],
     "AUTHGATE_SOCIAL": [
-        ("workos", "no WorkOS yet"),
+        ("workos", "WORKOS_API_KEY and WORKOS_CLIENT_ID"),
         ("supabase", "set SUPABASE_URL"),
         ("github", "none, supabase or workos"),
     ],
@@ -177,7 +182,10 @@ BAD = {
         ("http://localhost:8000/mcp", "authgate itself"),
         ("http://localhost:8000/mcp?x=1", "authgate itself"),
     ],
-    "AUTHGATE_UPSTREAM_IDENTITY": [("headers", "nobody to tell"), ("token", "none, headers or jwt")],
+    "AUTHGATE_UPSTREAM_IDENTITY": [
+        ("headers", "nobody to tell"),
+        ("token", "none, headers or jwt"),
+    ],
     "AUTHGATE_UPSTREAM_TIMEOUT": [("0", "above 0"), ("86401", "or less")],
     "AUTHGATE_UPSTREAM_BODY_LIMIT": [("1000", "1024 or more"), ("4 MiB", "whole number")],
     "AUTHGATE_UPSTREAM_LIMIT": [("0", "above 0")],
@@ -187,6 +195,24 @@ BAD = {
     "AUTHGATE_ROLLOUT": [("observe", "required only"), ("sometimes", "off, observe")],
     "AUTHGATE_METRICS_BIND": [("127.0.0.1:9090", "no metrics listener")],
     "LOG_LEVEL": [("LOUD", "DEBUG, INFO"), ("10", "DEBUG, INFO")],
+    "WORKOS_API_KEY": [("sk_test_1\n", "copy the key again"), ("sk test", "copy the key again")],
+    "WORKOS_API_URL": [("api.workos.com", "https://host"), ("https://w.example?a", "https://host")],
+    "WORKOS_AUTHKIT_DOMAIN": [
+        ("https://t.authkit.app/oauth2", "the AuthKit domain alone"),
+        ("https://T.authkit.app", "lower case"),
+        ("ftp://t.authkit.app", "https://host"),
+        ("https://u@t.authkit.app", "https://host"),
+        ("https://t.authkit.app?x", "https://host"),
+        ("t.authkit.app\nx", "https://host"),
+    ],
+    "WORKOS_WEBHOOK_SECRET": [("wh sec", "copy the key again")],
+    "AUTHGATE_WORKOS_PROVIDERS": [
+        ("gitlab", "github, google, authkit"),
+        ("github,google", "separated by spaces"),
+        ("  ", "one or more"),
+    ],
+    "AUTHGATE_LINK_VERIFIED_EMAIL": [("perhaps", "true or false")],
+    "AUTHGATE_ACCEPT_CLIENT_ID_AUDIENCE": [("perhaps", "true or false")],
     "SUPABASE_URL": [
         ("https://x.supabase.co", "AUTHGATE_PASSWORDS=embedded"),
         ("https://x.supabase.co", "SUPABASE_PUBLISHABLE_KEY"),
@@ -214,7 +240,7 @@ BAD = {
 
 def test_every_setting_is_tried_here() -> None:
     names = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    free = {"AUTHGATE_DATA_DIR", "WORKOS_API_KEY", "WORKOS_CLIENT_ID", "WORKOS_API_URL"}
+    free = {"AUTHGATE_DATA_DIR", "WORKOS_CLIENT_ID"}
     assert set(GOOD) == names
     assert set(BAD) == names - free
 

@@ -54,9 +54,8 @@ class WorkOSSettings(BaseSettings):
     workos_authkit_domain: Annotated[str, AfterValidator(_domain)] | None = Field(
         None,
         validation_alias="WORKOS_AUTHKIT_DOMAIN",
-        description="The AuthKit domain that issues the tokens, needed with "
-        "AUTHGATE_ISSUER=authkit.",
-        json_schema_extra={"shown": "https://your-name.authkit.app"},
+        description="The AuthKit domain (https://your-name.authkit.app) that issues the tokens, "
+        "needed with AUTHGATE_ISSUER=authkit.",
     )
     workos_webhook_secret: Annotated[SecretStr, AfterValidator(values.header_key)] | None = Field(
         None,
