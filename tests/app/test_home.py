@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from authgate.app import build, build_core
-from authgate.app.home import EmbeddedHome, SupabaseHome, home_of, supabase_policy
+from authgate.app.home import EmbeddedHome, SupabaseHome, WithWorkOS, home_of, supabase_policy
+from authgate.directories.contract import Gone
 from authgate.directories.supabase import SupabasePolicy
 from authgate.observe import log
 from authgate.settings import Settings, load
+from authgate.workos import WorkOSPolicy
 from tests.standins.supabase import SupabaseStandin
 from tests.standins.supabase_state import Options
 
@@ -135,6 +137,42 @@ async def test_a_look_that_fails_is_one_line(settings: Any, told: Told) -> None:
     assert told == [("warning", "supabase.report_failed", {"error": "RuntimeError"})]
 
 
+WORKOS = {"WORKOS_API_KEY": "sk_test_1", "WORKOS_CLIENT_ID": "client_1"}
+
+
+def test_workos_owns_github_and_google_of_our_own_people(settings: Any) -> None:
+    core = build_core(settings(**WORKOS, AUTHGATE_WORKOS_PROVIDERS="google authkit"))
+    home = home_of(core)
+    core.passwords.close()
+    assert isinstance(home, WithWorkOS)
+    assert (home.directory.name, home.social.name) == ("embedded", "workos")
+    assert home.social.ways.providers == ("google", "authkit")
+    assert home.workos.policy == WorkOSPolicy("sk_test_1", "client_1", "https://api.workos.com")
+
+
+async def test_workos_s_people_are_the_projects(settings: Any) -> None:
+    project = {"SUPABASE_URL": "https://x.supabase.co", "SUPABASE_ANON_KEY": "eyJ.a.b"}
+    keys = {**WORKOS, "SUPABASE_SECRET_KEY": "sb_secret_1"}
+    core = build_core(settings(**project, **keys, AUTHGATE_LINK_VERIFIED_EMAIL="true"))
+    home = home_of(core)
+    assert isinstance(home, WithWorkOS)
+    assert isinstance(home.people, SupabaseHome)
+    assert not home.people.directory.policy.social  # one owner a way
+    assert home.social.policy.by_address
+    assert await home.social.recheck("user_1") == Gone()  # nobody is WorkOS's own here
+    await home.close()
+    core.passwords.close()
+
+
+def test_the_operator_may_leave_them_to_supabase(settings: Any) -> None:
+    project = {"SUPABASE_URL": "https://x.supabase.co", "SUPABASE_ANON_KEY": "eyJ.a.b"}
+    core = build_core(settings(**project, **WORKOS, AUTHGATE_SOCIAL="supabase"))
+    home = home_of(core)
+    core.passwords.close()
+    assert isinstance(home, SupabaseHome)
+    assert home.directory.policy.social
+
+
 def test_nobody_else_pays_for_it(tmp_path: Path) -> None:
     """A server of embedded people imports neither the client library nor the directory."""
     program = (
@@ -142,7 +180,8 @@ def test_nobody_else_pays_for_it(tmp_path: Path) -> None:
         "from authgate.app import build\n"
         "from authgate.settings import Settings\n"
         "build(Settings(_env_file=None)).core.passwords.close()\n"
-        "spared = ('aiohttp', 'authgate.fetch', 'authgate.directories.supabase', 'mcp.')\n"
+        "spared = ('aiohttp', 'authgate.fetch', 'authgate.directories.supabase', 'mcp.',\n"
+        "          'authgate.directories.workos', 'authgate.workos', 'workos', 'httpx2')\n"
         "found = [name for name in sys.modules if name.startswith(spared)]\n"
         "assert not found, found\n"
     )
