@@ -108,6 +108,22 @@ async def test_who_is_gone_loses_all_that_was_granted_and_every_browser_session(
     assert await world.connected()  # whoever signs in anew is here again
 
 
+@clause("ASVS", "6.3.3")
+async def test_a_connection_of_one_factor_ends_where_two_are_demanded_by_now(
+    world: World,
+) -> None:
+    """As a browser session steps up: a demand of everybody has no exception for the early ones."""
+    client, tokens = await connected(world)
+    flow = await world.flow()
+    world.with_policy(required_assurance=2)
+    with refused(Reason.GRANT_ENDED) as caught:
+        await world.refresh(client, tokens["refresh_token"])
+    assert caught.value.code == "invalid_grant"
+    assert await world.revoked_reason(tokens["access_token"])
+    with refused(Reason.GRANT_ENDED):
+        await world.exchange(flow)
+
+
 async def test_an_outage_right_after_the_sign_in_does_not_break_the_code(world: World) -> None:
     flow = await world.flow()
     signed_in = world.clock.now

@@ -27,11 +27,11 @@ _believed, _refused = count(1), count(1)
 async def vouched_at(parts: Parts, person: Person, last: int, now: int) -> int | None:
     """When the directory last stood by this person: `now`, or `last` where it cannot tell.
 
-    None: they are gone, or their directory is. Raises `Refusal` when `last` is too long ago to go
-    on believing it.
+    None: they are gone, or their directory is, or the operator demands more factors by now than
+    they signed in with. Raises `Refusal` when `last` is too long ago to go on believing it.
     """
     directory = parts.home_of(person)
-    if directory is None:
+    if directory is None or person.assurance < parts.policy.required_assurance:
         return None
     match await directory.recheck(person.sub):
         case StillGood():
