@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from string import Formatter
+
 import pytest
 
 from authgate.pages import errors
@@ -11,11 +13,13 @@ from authgate.store.contract import StoreUnavailable
 from tests.clauses import clause
 from tests.pages.house import ISSUER, WEB_URI, Browser, House, Page, ask_path, client
 
-FIELDS = dict.fromkeys(
-    ("registered", "used", "grant", "member", "why", "uri", "name", "limit", "expected", "scope",
-     "known", "resource", "provider", "allow", "allowed", "tool"),
-    "some",
-)  # fmt: skip
+FIELDS = {
+    name: "some"
+    for face in FACES.values()
+    for text in (face.sentence, face.hint)
+    for _, name, _, _ in Formatter().parse(text)
+    if name and name != "retry_after"
+}
 
 
 def page_of(refusal: Refusal) -> Page:
