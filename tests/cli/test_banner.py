@@ -67,6 +67,33 @@ def test_workos_set_and_not_asked_is_said(tmp_path: Path) -> None:
     assert "nothing is asked of WorkOS" in said(tmp_path, WORKOS_API_KEY="sk_test_1")
 
 
+AUTHKIT = {
+    "AUTHGATE_ISSUER": "authkit",
+    "WORKOS_API_KEY": "sk_test_1",
+    "WORKOS_AUTHKIT_DOMAIN": "t.authkit.app",
+}
+
+
+def test_what_authkit_has_to_be_told(tmp_path: Path) -> None:
+    text = said(tmp_path, **AUTHKIT, AUTHGATE_PUBLIC_URL="https://auth.example")
+    assert "issuer       AuthKit (https://t.authkit.app)" in text
+    assert "Login URI: https://auth.example/oauth/login " in text
+    assert "MCP resource indicator: https://auth.example/mcp\n" in text
+    assert "no effect" not in text
+    assert "issuer" not in said(tmp_path)
+
+
+def test_what_has_no_effect_where_authkit_issues(tmp_path: Path) -> None:
+    text = said(tmp_path, **AUTHKIT, AUTHGATE_SCOPES="read", AUTHGATE_TOOL_PASSWORDS="false")
+    assert "no effect of AUTHGATE_SCOPES, AUTHGATE_TOOL_PASSWORDS." in text
+
+
+def test_without_a_recheck_authkit_goes_on(tmp_path: Path) -> None:
+    text = said(tmp_path, **AUTHKIT, **PROJECT)
+    assert "for as long as AuthKit renews them" in text
+    assert "24 hours" not in text
+
+
 def test_with_a_secret_key_there_is_nothing_to_warn_of(tmp_path: Path) -> None:
     text = said(tmp_path, people=0, **PROJECT, SUPABASE_SECRET_KEY="sb_secret_1")
     assert "24 hours" not in text

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING
 
 from authgate import __version__
 from authgate.app import callback_url
+from authgate.app.checkup import LOGIN_PATH
 
 if TYPE_CHECKING:
     from authgate.app import Core
     from authgate.settings import Settings
 
 _NOT_OFFERED = "not offered"
+
+# What AuthKit decides itself where it issues.
+_IDLE = (
+    *("scopes", "code_ttl", "access_token_ttl", "refresh_token_ttl", "refresh_grace"),
+    "tool_passwords",
+)
 
 
 def sign_in_rows(core: Core) -> list[tuple[str, str]]:
@@ -45,6 +52,8 @@ def notes(core: Core, people: int) -> list[str]:
     found = []
     settings = core.settings
     found += _workos_notes(settings)
+    if settings.issuer == "authkit":
+        found += _authkit_notes(core)
     if settings.people_in == "supabase":
         found += _supabase_notes(settings, people)
     elif people == 0:
@@ -67,13 +76,34 @@ def _workos_notes(settings: Settings) -> list[str]:
     return []
 
 
+def _authkit_notes(core: Core) -> list[str]:
+    """What has to be in the dashboard, character for character, and what no longer counts here."""
+    settings = core.settings
+    found = [
+        f"Enter these in the WorkOS dashboard (Connect, Configuration), exactly so. Login URI: "
+        f"{settings.public}{LOGIN_PATH}  MCP resource indicator: {core.policy.default_resource}"
+    ]
+    fields = type(settings).model_fields
+    idle = [
+        str(fields[name].validation_alias) for name in _IDLE if name in settings.model_fields_set
+    ]
+    if idle:
+        found.append(f"AuthKit decides that itself, so there is no effect of {', '.join(idle)}.")
+    return found
+
+
 def _supabase_notes(settings: Settings, people: int) -> list[str]:
     """What follows from the settings alone; what the project itself says goes into the log."""
     found = []
     if settings.supabase_high_key is None:
+        until = (
+            "connections end 24 hours after the sign-in"
+            if settings.issuer == "builtin"
+            else "connections go on for as long as AuthKit renews them"
+        )
         found.append(
-            "Nobody can be rechecked at Supabase without SUPABASE_SECRET_KEY: a ban or a deletion "
-            "there is not seen, and connections end 24 hours after the sign-in."
+            f"Nobody can be rechecked at Supabase without SUPABASE_SECRET_KEY: a ban or a deletion "
+            f"there is not seen, and {until}."
         )
     if people:
         found.append(
@@ -100,6 +130,8 @@ def banner(core: Core, people: int, workers: int, *, colour: bool) -> str:
         ("store", str(core.settings.sqlite_path)),
         ("workers", str(workers)),
     ]
+    if core.settings.issuer == "authkit":
+        facts.insert(2, ("issuer", f"AuthKit ({core.settings.workos_authkit_domain})"))
     lines = [strong(f"authgate {__version__}")]
     lines += [f"  {name:<12} {value}" for name, value in facts]
     lines += ["", f"  {strong('way to sign in'):<{12 + (8 if colour else 0)}} → owner"]
