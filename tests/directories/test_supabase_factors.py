@@ -225,6 +225,24 @@ async def test_every_other_error_has_its_reaction(
     assert await answer(house, needs, totp.code()) == expected
 
 
+@pytest.mark.parametrize("kind", ["totp", "phone"])
+async def test_a_refusal_for_good_leaves_no_session_behind(
+    house: House, kind: str, logged: list[str]
+) -> None:
+    factor = house.state.add_factor(ana(house), kind, phone="15551234567")
+    body = b'{"code":"mfa_phone_verify_not_enabled"}'
+    house.standin.fault("/challenge", status=422, body=body)
+    outcome = await house.sign_in()
+    if isinstance(outcome, NeedsFactor):
+        wrong = await answer(house, outcome, "12345")
+        assert wrong == Refused(Explain.CODE_WRONG)
+        assert len(house.state.sessions) == 1  # another may be right
+        outcome = await answer(house, outcome, factor.code())
+    assert outcome == Refused(Explain.FACTOR_UNSUPPORTED)
+    await house.directory.farewells.close()
+    assert house.state.sessions == {}
+
+
 async def test_a_session_of_somebody_else_is_not_taken(house: House, totp: Factor) -> None:
     other = house.state.add_user("other@example.com", PASSWORD)
     body = house.standin.session_body(house.state.open_session(other, "password"))

@@ -94,7 +94,7 @@ class Factors:
             phone=usable[0].phone,
         )
         if kind == "phone":
-            return await self._send(waiting, address, None)
+            return self._left(waiting, await self._send(waiting, address, None))
         return self._needs(waiting, None)
 
     async def answer(self, sealed: str, answer: str, address: str) -> SignIn:
@@ -114,6 +114,12 @@ class Factors:
             outcome = await self._try(waiting, factor, code, address)
             if outcome != Refused(Explain.CODE_WRONG):
                 break
+        return self._left(waiting, outcome)
+
+    def _left(self, waiting: _Waiting, outcome: SignIn) -> SignIn:
+        """A refusal that no other code can mend ends the session that waited for one."""
+        if isinstance(outcome, Refused) and outcome.explain != Explain.CODE_WRONG:
+            self._passed(waiting.access_token)
         return outcome
 
     async def _try(self, waiting: _Waiting, factor: str, code: str, address: str) -> SignIn:
@@ -142,8 +148,7 @@ class Factors:
         if session is None or session.member.sub != waiting.sub:
             return unexpected(reply, "verify")
         if session.member.shut_out(self._clock()):
-            self._passed(session.access_token)
-            return Refused()
+            return Refused()  # one session, so the earlier access token ends it
         await self._welcome(session)
         methods = (*waiting.methods, _METHODS[waiting.kind], "mfa")
         return SignedIn(session.member.person(methods, assurance=2))
