@@ -38,8 +38,8 @@ def proxy_to(
     each: int = 100,
 ) -> Proxy:
     return Proxy(
-        ProxyPolicy(body_limit, "https", "auth.example"),
-        Upstream(url, timeout=timeout),
+        ProxyPolicy(body_limit, timeout, "https", "auth.example"),
+        Upstream(url),
         Sessions(Vault([SECRET])),
         identity or Nothing(),
         Slots(total, each),

@@ -26,7 +26,7 @@ def passing(*raw: Raw) -> list[tuple[str, str]]:
         "mcp-param-region",
         "user-agent",
         "traceparent",
-        "x-api-key",
+        "x-api-version",
         "x_custom",
     ],
 )

@@ -48,8 +48,10 @@ def _proxy(core: Core, url: str) -> Behind:
     settings = core.settings
     public = urlsplit(settings.public)
     return Proxy(
-        ProxyPolicy(settings.upstream_body_limit, public.scheme, public.netloc),
-        Upstream(url, timeout=settings.upstream_timeout),
+        ProxyPolicy(
+            settings.upstream_body_limit, settings.upstream_timeout, public.scheme, public.netloc
+        ),
+        Upstream(url),
         Sessions(core.vault),
         _identity(core, settings, url),
         Slots(settings.upstream_limit, settings.upstream_limit_person),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.mcp import Routing
@@ -37,7 +38,10 @@ _HOP_BY_HOP = frozenset(
     )
 )
 _NOT_TO_UPSTREAM = _HOP_BY_HOP | {
-    b"authorization",  # the guard took it out already; a credential is worth two locks
+    # The guard took both out already; a credential is worth two locks. What the upstream is to
+    # judge itself comes back by `Passage.own`.
+    b"authorization",
+    b"x-api-key",
     b"cookie",  # put back without ours
     b"host",  # the client library writes the upstream's
     SESSION,  # put back as the upstream knows it
@@ -49,6 +53,7 @@ _NOT_TO_UPSTREAM = _HOP_BY_HOP | {
     b"x-rewrite-url",
     # A browser's word on how its page stands to us. The guard has judged the origin; a server that
     # judged it again, against its own address, would refuse the very origins we were told to allow.
+    # (What the guard has not judged comes back, see above.)
     b"origin",
     b"sec-fetch-dest",
     b"sec-fetch-mode",
@@ -83,20 +88,21 @@ class Inbound:
 
 def read(raw: Iterable[Raw]) -> Inbound:
     """Sort a request's headers (lower-case names, as ASGI has them); raises `Refusal`."""
-    raw = list(raw)
-    hidden = _NOT_TO_UPSTREAM | _named_by_connection(raw)
     passing: list[tuple[str, str]] = []
     once: dict[bytes, bytes] = {}
-    cookies = []
+    cookies: list[bytes] = []
+    connection: list[bytes] = []
     for name, value in raw:
-        if name.startswith(b"mcp-") or name == b"content-length":
-            _take_once(once, name, value)
-        elif name == b"cookie":
-            cookies.append(value)
-        if name not in hidden and not _is_ours_to_say(name):
-            passing.append((name.decode("ascii"), _text(value)))
-    if kept := without_our_cookies(cookies):
-        passing.append(("cookie", _text(kept)))
+        passes, special = _judged(name)
+        if special:
+            _note(name, value, once, cookies, connection)
+        if passes:
+            passing.append((passes, text(value)))
+    if connection:
+        hidden = _named_by(connection)
+        passing = [item for item in passing if item[0].encode("ascii") not in hidden]
+    if cookies and (kept := without_our_cookies(cookies)):
+        passing.append(("cookie", text(kept)))
     return Inbound(
         passing,
         Routing(
@@ -110,17 +116,36 @@ def read(raw: Iterable[Raw]) -> Inbound:
 
 
 _ONCE = frozenset((b"content-length", b"mcp-method", b"mcp-name", b"mcp-protocol-version", SESSION))
+_SPECIAL = _ONCE | {b"cookie", b"connection"}
 
 
-def _take_once(once: dict[bytes, bytes], name: bytes, value: bytes) -> None:
-    """Two copies of one of these would let two readers read two requests."""
-    if name not in _ONCE:
-        return
-    if name in once:
+@lru_cache(maxsize=256)
+def _judged(name: bytes) -> tuple[str, bool]:
+    """The name under which a header passes, empty if it does not; and whether we need its value.
+
+    Clients send the same few names again and again.
+    """
+    hidden = name in _NOT_TO_UPSTREAM or _is_ours_to_say(name)
+    return "" if hidden else name.decode("ascii"), name in _SPECIAL
+
+
+def _note(
+    name: bytes,
+    value: bytes,
+    once: dict[bytes, bytes],
+    cookies: list[bytes],
+    connection: list[bytes],
+) -> None:
+    if name == b"cookie":
+        cookies.append(value)
+    elif name == b"connection":
+        connection.append(value)
+    elif name in once:  # two copies would let two readers read two requests
         raise Refusal(
             Reason.REQUEST_MALFORMED, why=f"the header {name.decode()} came more than once"
         )
-    once[name] = value
+    else:
+        once[name] = value
 
 
 def _is_ours_to_say(name: bytes) -> bool:
@@ -133,14 +158,9 @@ def _is_ours_to_say(name: bytes) -> bool:
     return name.startswith(_FORWARDED)
 
 
-def _named_by_connection(raw: Iterable[Raw]) -> frozenset[bytes]:
-    """What the Connection header makes one connection's own (RFC 9110 section 7.6.1)."""
-    return frozenset(
-        option.strip().lower()
-        for name, value in raw
-        if name == b"connection"
-        for option in value.split(b",")
-    )
+def _named_by(connection: Iterable[bytes]) -> frozenset[bytes]:
+    """What Connection headers make one connection's own (RFC 9110 section 7.6.1)."""
+    return frozenset(option.strip().lower() for value in connection for option in value.split(b","))
 
 
 def without_our_cookies(headers: Iterable[bytes]) -> bytes:
@@ -155,7 +175,7 @@ def to_client(raw: Iterable[Raw], *, has_body: bool) -> list[Raw]:
     A length passes only where it alone says how long the body is.
     """
     headers = [(name.lower(), value) for name, value in raw]
-    hidden = _NOT_TO_CLIENT | _named_by_connection(headers)
+    hidden = _NOT_TO_CLIENT | _named_by(value for name, value in headers if name == b"connection")
     kept = [item for item in headers if item[0] not in hidden]
     kept += [
         item
@@ -180,10 +200,10 @@ def _length(once: dict[bytes, bytes]) -> int | None:
 
 def _value(once: dict[bytes, bytes], name: bytes) -> str | None:
     found = once.get(name)
-    return None if found is None else _text(found)
+    return None if found is None else text(found)
 
 
-def _text(value: bytes) -> str:
+def text(value: bytes) -> str:
     """A value as the client library wants it, which writes UTF-8: the bytes that arrived go out."""
     try:
         return value.decode()

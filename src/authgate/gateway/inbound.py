@@ -1,8 +1,7 @@
-"""A client's side of one exchange: its body as it comes, and word of its going away."""
+"""A client's side of one exchange: its body, held where a check needs it, else as it comes."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from authgate.protocol.errors import Reason, Refusal
@@ -17,7 +16,6 @@ class Body:
         self._receive = receive
         self._limit = limit
         self._begun = b""
-        self._arrived = asyncio.Event()
 
     @classmethod
     async def opened(
@@ -58,18 +56,9 @@ class Body:
             if part:
                 yield part
             if not more:
-                self._arrived.set()
                 return
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 failed(Disconnected())
                 raise Disconnected
             part, more = message.get("body", b""), message.get("more_body", False)
-
-    async def watch(self, gone: Callable[[], None]) -> None:
-        """Call `gone` once the client has closed its connection; else never end."""
-        if self.held is None:
-            await self._arrived.wait()  # until then whoever sends the body listens
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        gone()

@@ -20,7 +20,7 @@ import aiohttp
 from yarl import URL
 
 from authgate.gateway import headers, jsonrpc
-from authgate.gateway.caller import Caller
+from authgate.gateway.caller import STRICT, Caller, Passage
 from authgate.gateway.headers import Inbound
 from authgate.gateway.identity import Identity
 from authgate.gateway.inbound import Body
@@ -39,9 +39,13 @@ NO_BODY = (204, 304)
 
 @dataclass(frozen=True, slots=True)
 class ProxyPolicy:
-    """`body_limit` in bytes. `scheme` and `host` are those of our public URL."""
+    """`body_limit` in bytes. `scheme` and `host` are those of our public URL.
+
+    `timeout` in seconds is what the head of an answer may take; a body that has begun has no limit.
+    """
 
     body_limit: int
+    timeout: float
     scheme: str
     host: str
 
@@ -95,6 +99,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._caller: Caller = scope["authgate.caller"]
+        self._passage: Passage = scope.get("authgate.passage", STRICT)
         self._body: Body | None = None
         self._call: Call | None = None
         self.started = False
@@ -122,16 +127,17 @@ class Exchange:
         with self._proxy.slots.taken(self._caller.sub, stream=stream):
             session = self._session(inbound)
             self._body = await self._checked_body(inbound)
-            watching = asyncio.create_task(self._body.watch(self._client_gone))
-            if stream and (when_stopping := scope.get("authgate.when_stopping")):
-                when_stopping(self._stopping)
+            connection = scope.get("authgate.connection")  # our listener's; no other can tell
+            if connection is not None:
+                connection.watch(self._client_gone, self._stopping if stream else None)
             try:
                 await self._pass(inbound, session)
             except asyncio.CancelledError:
                 await self._interrupted()
             finally:
-                watching.cancel()
                 self._task = None
+                if connection is not None:
+                    connection.unwatch()
 
     # --- the request --------------------------------------------------------------------------
 
@@ -143,10 +149,20 @@ class Exchange:
         """
         if inbound.session is None:
             return None
-        opened = self._proxy.sessions.open(self._caller.sub, inbound.session)
-        if opened is None and not inbound.routing.stateless:
+        for sub in self._sessions:
+            opened = self._proxy.sessions.open(sub, inbound.session)
+            if opened is not None:
+                return opened
+        if self._passage.any_session:
+            return inbound.session
+        if not inbound.routing.stateless:
             raise Refusal(Reason.MCP_SESSION_UNKNOWN)
-        return opened
+        return None
+
+    @property
+    def _sessions(self) -> tuple[str, ...]:
+        """Whose sessions this request may name; what it opens is the first one's."""
+        return self._passage.sessions or (self._caller.sub,)
 
     async def _checked_body(self, inbound: Inbound) -> Body:
         """The body, read if a check needs it; every decision about a call belongs here."""
@@ -177,18 +193,23 @@ class Exchange:
             ("x-forwarded-proto", policy.scheme),
             ("x-forwarded-host", policy.host),
         )
-        sent += self._proxy.identity.headers(self._caller)
+        if self._caller.known:
+            sent += self._proxy.identity.headers(self._caller)
+        sent += ((name.decode("ascii"), headers.text(value)) for name, value in self._passage.own)
         return sent
 
     def _url(self) -> URL:
         """The upstream's URL with the client's query, unless the operator wrote a query into it.
 
         That one is the operator's word, and a client must not be able to add another to it. A token
-        in the query is one of ours in the wrong place (RFC 6750 section 2.3) and stays here.
+        in the query is one of ours in the wrong place (RFC 6750 section 2.3) and stays here, unless
+        the upstream judges what came: ours are out of it already.
         """
         url, query = self._proxy.upstream.url, self._scope["query_string"]
         if not query or url.raw_query_string:
             return url
+        if not self._passage.judged_here:
+            return URL(f"{url}?{query.decode('latin-1')}", encoded=True)
         kept = b"&".join(
             pair
             for pair in query.split(b"&")
@@ -214,9 +235,12 @@ class Exchange:
         data: bytes | AsyncIterator[bytes] | None = body.held or None
         if body.held is None:
             data = body.arriving(self._end)
-        return await self._proxy.upstream.ask(
-            self._scope["method"], self._url(), self._request_headers(inbound, session), data
-        )
+        sent = self._request_headers(inbound, session)
+        late = asyncio.get_running_loop().call_later(self._proxy.policy.timeout, self._late)
+        try:
+            return await self._proxy.upstream.ask(self._scope["method"], self._url(), sent, data)
+        finally:
+            late.cancel()
 
     async def _answer(
         self, response: aiohttp.ClientResponse, given: bytes | None, session: bytes | None
@@ -234,7 +258,7 @@ class Exchange:
             if name.lower() == headers.SESSION:
                 # The same session under the name the client knows it by, also after a new key.
                 sealed = given if value == session else None
-                sealed = sealed or self._proxy.sessions.seal(self._caller.sub, value)
+                sealed = sealed or self._proxy.sessions.seal(self._sessions[0], value)
                 answered.insert(0, (headers.SESSION, sealed))
         self.started = True
         self._endless = has_body and answered[-1][0] != b"content-length"
@@ -255,6 +279,10 @@ class Exchange:
 
     def _stopping(self) -> None:
         self._end(Refusal(Reason.STOPPING, retry_after=1))
+
+    def _late(self) -> None:
+        log.warning("upstream.timeout", path=self._scope["path"])
+        self._end(Refusal(Reason.UPSTREAM_TIMEOUT, seconds=f"{self._proxy.policy.timeout:g}"))
 
     def _end(self, why: Exception) -> None:
         if self._task is not None and self._ended_by is None:

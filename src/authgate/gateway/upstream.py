@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from authgate.observe import log
@@ -26,7 +27,7 @@ CONNECT = 3.0  # seconds; whoever is up answers a SYN at once
 KEEP_ALIVE = 3.0
 BUFFER = 65_536  # bytes read ahead of a slow client (twice that at most), per exchange
 HEADER_LIMIT = 16_384
-_TRY_AGAIN_SAFELY = ("GET", "DELETE")  # what aiohttp sends once more on a connection that was dead
+PIECE = 1 << 18  # bytes
 
 # A peer that vanished without a word (a machine that lost power) is missed within two minutes.
 _PROBES = (
@@ -37,14 +38,10 @@ _PROBES = (
 
 
 class Upstream:
-    """One MCP server over HTTP. For one event loop, from the first request to `close`.
+    """One MCP server over HTTP. For one event loop, from the first request to `close`."""
 
-    `timeout` in seconds is what the head of an answer may take; a body that has begun has no limit.
-    """
-
-    def __init__(self, url: str, *, timeout: float, connect: float = CONNECT) -> None:
+    def __init__(self, url: str, *, connect: float = CONNECT) -> None:
         self.url = URL(url, encoded=True)
-        self._timeout = timeout
         self._connect = connect
         self._session: aiohttp.ClientSession | None = None
         self._making = asyncio.Lock()
@@ -56,17 +53,19 @@ class Upstream:
         headers: Sequence[tuple[str, str]],
         body: bytes | AsyncIterator[bytes] | None,
     ) -> aiohttp.ClientResponse:
-        """Send a request; the answer once its head is here. Raises `Refusal`.
+        """Send a request; the answer once its head is here, however long. Raises `Refusal`.
 
         Closing the answer (or cancelling this) closes the connection, which is how the upstream
         learns that nobody waits any more.
         """
         session = self._session or await self._open()
+        if isinstance(body, bytes) and len(body) > PIECE:  # the library takes it in pieces only
+            headers = [*headers, ("content-length", str(len(body)))]
+            body = _pieces(body)
         try:
-            async with asyncio.timeout(self._timeout):
-                return await session.request(
-                    method, url, headers=headers, data=body, allow_redirects=False
-                )
+            return await session.request(
+                method, url, headers=headers, data=body, allow_redirects=False
+            )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             refusal = self._refusal(error)
             log.warning(
@@ -83,8 +82,6 @@ class Upstream:
     def _refusal(self, error: BaseException) -> Refusal:
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return Refusal(Reason.UPSTREAM_UNREACHABLE)
-        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-            return Refusal(Reason.UPSTREAM_TIMEOUT, seconds=f"{self._timeout:g}")
         return Refusal(Reason.UPSTREAM_BROKEN)
 
     async def close(self) -> None:
@@ -112,14 +109,35 @@ class Upstream:
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # What the client did not say the gateway does not say for it.
-            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+            request_class=_AsGiven,
             auto_decompress=False,
             read_bufsize=BUFFER,
             max_line_size=HEADER_LIMIT,
             max_field_size=HEADER_LIMIT,
             trust_env=False,
         )
+
+
+class _AsGiven(aiohttp.ClientRequest):
+    """Adds nothing but Host and the framing: what the client did not say, nobody says for it.
+
+    GET and DELETE it sends once more on a new connection if a kept one turned out to be dead, and
+    a POST never (RFC 9110 section 9.2.2): that is the library's own rule.
+    """
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        self._skip_auto_headers = _NONE
+
+    def update_cookies(self, cookies: object) -> None:
+        """Cookies are headers here like any other."""
+
+
+_NONE: CIMultiDict[None] = CIMultiDict({"content-type": None})
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), PIECE):
+        yield body[start : start + PIECE]
 
 
 def _socket(address: Any) -> socket.socket:

@@ -37,7 +37,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.in_head = True
         self.head_size = 0
         self.stopping = False
-        self._at_stop: Callable[[], None] | None = None
+        self._watching: tuple[Callable[[], None], Callable[[], None] | None] | None = None
         _open.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -52,8 +52,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.in_head = True
         self.head_size = 0
         super().on_message_begin()
-        self._at_stop = None
-        self.scope["authgate.when_stopping"] = self._when_stopping  # type: ignore[typeddict-unknown-key]
+        self.scope["authgate.connection"] = self  # type: ignore[typeddict-unknown-key]
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
@@ -81,11 +80,26 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.transport.write(_TOO_LARGE)
             self.transport.close()
 
-    def _when_stopping(self, tell: Callable[[], None]) -> None:
-        """`scope["authgate.when_stopping"]`: have `tell` called if the server stops meanwhile."""
-        if self.stopping:
-            tell()
-        self._at_stop = tell
+    def watch(self, gone: Callable[[], None], stopping: Callable[[], None] | None) -> None:
+        """`scope["authgate.connection"].watch(...)`: for a handler that waits for something else.
+
+        `gone` is called when the connection is lost, `stopping` when the server stops: a callback
+        costs nothing, while a task that waits for `receive` costs as much as parsing the request.
+        """
+        self._watching = (gone, stopping)
+        if self.transport.is_closing():
+            gone()
+        elif self.stopping and stopping is not None:
+            stopping()
+
+    def unwatch(self) -> None:
+        """The handler is done; call nothing any more."""
+        self._watching = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._watching is not None:
+            self._watching[0]()
 
     def shutdown(self) -> None:
         """The server stops: what runs may finish, what only waits for news is told.
@@ -94,12 +108,11 @@ class DeadlineProtocol(HttpToolsProtocol):
         """
         self.stopping = True
         cycle: Any = self.cycle  # None before the first request, whatever uvicorn's types say
-        idle = cycle is None or cycle.response_complete
-        if idle and self.in_head and self.head_size:
+        if (cycle is None or cycle.response_complete) and self.in_head and self.head_size:
             return
         super().shutdown()
-        if not idle and self._at_stop is not None:
-            self._at_stop()
+        if self._watching is not None and self._watching[1] is not None:
+            self._watching[1]()
 
     def give_up_if_late(self, now: float) -> None:
         """Close the connection if its request has been arriving for too long."""
