@@ -6,7 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from authgate.protocol.metadata import authorization_server, protected_resource
+from authgate.protocol.metadata import (
+    authorization_server,
+    protected_resource,
+    protected_resource_elsewhere,
+)
 from tests.clauses import clause
 from tests.protocol.making import RESOURCE
 
@@ -109,3 +113,15 @@ def test_both_documents_spell_the_issuer_alike() -> None:
     for issuer in ISSUERS:
         resource = protected_resource(issuer + "/mcp", issuer, SCOPES, "authgate")
         assert resource["authorization_servers"] == [authorization_server(issuer, SCOPES)["issuer"]]
+
+
+@clause("RFC 9728", "2")
+def test_an_issuer_elsewhere_is_named_with_its_own_scopes() -> None:
+    """With `offline_access`, without which AuthKit gives no refresh token."""
+    assert protected_resource_elsewhere(RESOURCE, "https://t.authkit.app", "authgate") == {
+        "resource": RESOURCE,
+        "authorization_servers": ["https://t.authkit.app"],
+        "scopes_supported": ["email", "offline_access", "openid", "profile"],
+        "bearer_methods_supported": ["header"],
+        "resource_name": "authgate",
+    }
