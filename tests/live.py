@@ -257,20 +257,22 @@ class LiveServer:
             if self._running().poll() is not None:
                 code = self._bury()
                 raise ServerFailed(f"authgate ended with {code} at its start:\n{self.logs()}")
-            if self._issuer_answered() == self.url:
+            if self._resource_answered() == self.mcp_url:
                 return
             time.sleep(0.02)
         self._bury()
         raise ServerFailed(f"no answer within {STARTS_WITHIN:.0f} s:\n{self.logs()}")
 
-    def _issuer_answered(self) -> str | None:
+    def _resource_answered(self) -> str | None:
+        """What it says it guards: that names this very server, whoever issues its tokens."""
         try:
             with contextlib.closing(
                 http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
             ) as connection:
-                connection.request("GET", "/.well-known/oauth-authorization-server" + self.path)
+                address = f"/.well-known/oauth-protected-resource{self.path}/mcp"
+                connection.request("GET", address)
                 answer = connection.getresponse()
-                return json.loads(answer.read())["issuer"] if answer.status == 200 else None
+                return json.loads(answer.read())["resource"] if answer.status == 200 else None
         except (OSError, http.client.HTTPException):
             return None
 

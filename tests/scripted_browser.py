@@ -25,7 +25,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from html.parser import HTMLParser
@@ -59,6 +59,10 @@ class Form:
     def asks_password(self) -> bool:
         return "password" in self.types.values()
 
+    @property
+    def asks_code(self) -> bool:
+        return self.types.get("code") == "text"
+
     def has_button(self, name: str, value: str) -> bool:
         return (name, value) in self.buttons
 
@@ -77,16 +81,24 @@ class Page:
 class ScriptedBrowser:
     """One browser profile with one person in front of it.
 
-    `decision` is the button pressed on the consent page. What was seen stays in `history`, as
-    (method, URL, status), and the cookies stay for the next walk.
+    `decision` is the button pressed on the consent page; `code` gives the second factor's code, where
+    one is asked. What was seen stays in `history`, as (method, URL, status), and the cookies stay
+    for the next walk.
     """
 
     def __init__(
-        self, email: str, password: str, *, decision: str = "approve", timeout: float = 15.0
+        self,
+        email: str,
+        password: str,
+        *,
+        decision: str = "approve",
+        code: Callable[[], str] | None = None,
+        timeout: float = 15.0,
     ) -> None:
         self.email = email
         self.password = password
         self.decision = decision
+        self.code = code
         self.timeout = timeout
         self.history: list[tuple[str, str, int]] = []
         self.cookies: dict[str, dict[str, Morsel[str]]] = {}
@@ -145,6 +157,11 @@ class ScriptedBrowser:
                         form.fields[name] = self.password
                     elif name == "username" or kind == "email":
                         form.fields[name] = self.email
+                return form, form.buttons[0] if form.buttons else None
+            if urlsplit(form.action).path.endswith("/oauth/login"):
+                return form, form.buttons[0]  # "Continue as ...?", and yes, it is the same person
+            if form.asks_code and self.code is not None:
+                form.fields["code"] = self.code()
                 return form, form.buttons[0] if form.buttons else None
         return None, None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clients.authkit import AuthKitServer, authkit_server
 from tests.clients.by_hand import Hands
 from tests.live import ALICE, LiveServer, attach_logs
 
@@ -33,6 +34,21 @@ def elsewhere(request: pytest.FixtureRequest) -> Iterator[LiveServer]:
     with LiveServer(**place, people=(ALICE,)) as running:
         yield running
         running.assert_quiet()
+
+
+@pytest.fixture(scope="session")
+def authkit_house() -> Iterator[AuthKitServer]:
+    """One that AuthKit issues for."""
+    with authkit_server() as running:
+        yield running
+
+
+@pytest.fixture
+def authkit(authkit_house: AuthKitServer) -> Iterator[AuthKitServer]:
+    """The same, with AuthKit's dashboard as it should be whatever the test before did to it."""
+    authkit_house.as_at_first()
+    yield authkit_house
+    authkit_house.as_at_first()
 
 
 @pytest.fixture

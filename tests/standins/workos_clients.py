@@ -73,7 +73,7 @@ class Clients:
             return known
         if not self.environment.cimd_enabled or not _is_document(client_id):
             return None
-        document = await _fetch(client_id)
+        document = self.environment.documents.get(client_id) or await _fetch(client_id)
         if document is None or document.get("client_id") != client_id:
             return None
         try:

@@ -42,6 +42,9 @@ class Environment:
         # they are on, because nearly every test wants them.
         self.dcr_enabled = True
         self.cimd_enabled = True
+        self.documents: dict[str, dict[str, Any]] = {}
+        """Client ID metadata documents by their address, where a stage can serve none: real clients
+        insist on https. Others are fetched."""
         self.login_uri: str | None = None
         self.resources: list[str] = []
         self.default_resource: str | None = None

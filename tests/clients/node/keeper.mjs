@@ -12,6 +12,11 @@ export class Keeper {
         return CALLBACK;
     }
 
+    /** A client's own document, for those that are known by one and register nowhere. */
+    get clientMetadataUrl() {
+        return process.env.CLIENT_METADATA_URL;
+    }
+
     get clientMetadata() {
         return {
             client_name: 'TypeScript test client',
