@@ -10,7 +10,8 @@ remembered. No model of the SDK's and none of its errors leaves this room. Uses 
 from __future__ import annotations
 
 from authgate.workos.asking import WorkOSPolicy
-from authgate.workos.client import Origin, WorkOS
+from authgate.workos.client import WorkOS
+from authgate.workos.signing_in import Origin
 from authgate.workos.values import (
     Application,
     Authenticated,

@@ -1,22 +1,21 @@
 """The calls that authgate makes to WorkOS: one method each, none of which raises.
 
 Each returns a value of `values`, or the `Trouble` that stood in its way. Those that spend something
-(a code, a challenge, an external_auth_id) are made once; the others again, once, where an answer
-got lost. Never here: what a refusal means to a person.
+(a code, an external_auth_id) are made once; the others again, once, where an answer got lost. The
+calls of a sign-in are `signing_in`'s. Never here: what a refusal means to a person.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from authgate.workos import reading
 from authgate.workos.asking import Asking, Sleep, WorkOSPolicy
+from authgate.workos.signing_in import SigningIn
 from authgate.workos.values import (
     Application,
-    Authenticated,
     Completed,
     Done,
     Identity,
@@ -29,7 +28,6 @@ from authgate.workos.values import (
 if TYPE_CHECKING:
     from workos import AsyncWorkOSClient, RequestOptions
 
-
 MOST_PAGES = 5
 PAGE = 100
 
@@ -38,15 +36,7 @@ BeforeEnding = Callable[[str], Awaitable[None]]
 """Takes the id of a session; raises nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a sign-in comes from, for WorkOS's own log and its protection against robots."""
-
-    address: str | None = None
-    user_agent: str | None = None
-
-
-class WorkOS:
+class WorkOS(SigningIn):
     """One environment of WorkOS. For one event loop, from the first call to `close`.
 
     `before_ending` is told the id of each session before it is ended: WorkOS tells a webhook of it,
@@ -59,10 +49,9 @@ class WorkOS:
         sleep: Sleep = asyncio.sleep,
         before_ending: BeforeEnding | None = None,
     ) -> None:
+        super().__init__(Asking(policy, sleep))
         self.policy = policy
         self._before_ending = before_ending
-        self._asking = Asking(policy, sleep)
-        self._ask = self._asking.ask
 
     async def close(self) -> None:
         """End the connections; later calls fail."""
@@ -207,107 +196,6 @@ class WorkOS:
                 session_id=session_id, request_options=options
             ),
             twice=True,
-        )
-
-    # --- signing in at WorkOS ----------------------------------------------------------------
-
-    async def authorization_url(
-        self, provider: str, redirect_uri: str, state: str, code_challenge: str
-    ) -> str:
-        """Where a browser signs in. `provider` as WorkOS spells it; the challenge is S256's.
-
-        No request is made. The SDK's builder with PKCE would make state and verifier of its own.
-        """
-        sdk = await self._asking.sdk()
-        return sdk.user_management.get_authorization_url(
-            provider=provider,
-            redirect_uri=redirect_uri,
-            state=state,
-            code_challenge=code_challenge,
-            code_challenge_method="S256",
-        )
-
-    async def authenticate_code(
-        self, code: str, verifier: str, origin: Origin
-    ) -> Authenticated | Trouble:
-        """The sign-in behind the code that came back. Once."""
-        return await self._ask(
-            "authenticate_code",
-            reading.authenticated,
-            lambda sdk, options: sdk.user_management.authenticate_with_code(
-                code=code,
-                code_verifier=verifier,
-                ip_address=origin.address,
-                user_agent=origin.user_agent,
-                request_options=options,
-            ),
-            twice=False,
-        )
-
-    async def authenticate_email_code(
-        self, token: str, code: str, origin: Origin
-    ) -> Authenticated | Trouble:
-        """Go on after `email_verification_required`, with the code of the message.
-
-        Here and below, `token` is `StepUp.token`.
-        """
-        return await self._ask(
-            "authenticate_email_code",
-            reading.authenticated,
-            lambda sdk, options: sdk.user_management.authenticate_with_email_verification(
-                code=code,
-                pending_authentication_token=token,
-                ip_address=origin.address,
-                user_agent=origin.user_agent,
-                request_options=options,
-            ),
-            twice=False,
-        )
-
-    async def authenticate_organization(
-        self, token: str, organization_id: str, origin: Origin
-    ) -> Authenticated | Trouble:
-        """Go on after `organization_selection_required`."""
-        return await self._ask(
-            "authenticate_organization",
-            reading.authenticated,
-            lambda sdk, options: sdk.user_management.authenticate_with_organization_selection(
-                pending_authentication_token=token,
-                organization_id=organization_id,
-                ip_address=origin.address,
-                user_agent=origin.user_agent,
-                request_options=options,
-            ),
-            twice=False,
-        )
-
-    async def challenge_factor(self, factor_id: str) -> str | Trouble:
-        """Open a challenge of an authenticator; returns its id. (A phone's sends a message.)"""
-        return await self._ask(
-            "challenge_factor",
-            reading.challenge,
-            lambda sdk, options: sdk.multi_factor_auth.challenge_factor(
-                factor_id, request_options=options
-            ),
-            twice=True,
-        )
-
-    async def authenticate_totp(
-        self, token: str, challenge_id: str, code: str, origin: Origin
-    ) -> Authenticated | Trouble:
-        """Go on after `mfa_challenge`, with the code of an authenticator."""
-        return await self._ask(
-            "authenticate_totp",
-            reading.authenticated,
-            lambda sdk, options: sdk.user_management.authenticate_with_totp(
-                code=code,
-                pending_authentication_token=token,
-                authentication_challenge_id=challenge_id,
-                ip_address=origin.address,
-                user_agent=origin.user_agent,
-                request_options=options,
-            ),
-            twice=False,
         )
 
     async def _pages(

@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 from authgate.fetch import Call, Fetch, FetchFailed
 from authgate.observe.findings import Finding, Report
-from authgate.workos.client import Origin, WorkOS
+from authgate.workos.client import WorkOS
 from authgate.workos.judging import Document, Seen, Wanted, environment
 from authgate.workos.judging_authkit import authkit
+from authgate.workos.signing_in import Origin
 from authgate.workos.values import Authenticated, Trouble
 
 # Shaped as WorkOS's are, and never issued: an environment that takes the client says
