@@ -18,7 +18,7 @@ from authgate.directories.contract import (
     StillGood,
     Unavailable,
 )
-from authgate.directories.supabase import kept
+from authgate.directories.supabase import kept, kept_state
 from authgate.directories.supabase.directory import SupabaseDirectory, Timing
 from authgate.store.contract import StoreUnavailable
 from tests.clauses import clause
@@ -131,7 +131,7 @@ async def test_a_sign_in_leaves_its_session_sealed_with_us(house: House, ana: Us
     access, refresh, ends, name = opened(house, row.sealed)
     assert (refresh, name) == (session.refresh[0], session.id)
     assert access in house.state.issued
-    assert abs(ends - (time.time() + 3600 - kept.MARGIN)) < 5
+    assert abs(ends - (time.time() + 3600 - kept_state.MARGIN)) < 5
     for secret in (access, refresh, session.id, EMAIL):
         assert secret not in row.sealed
         assert secret not in repr(row)
@@ -225,7 +225,7 @@ def _flow_of(house: House, begun: Any, user: User) -> str:
 async def test_what_is_sealed_has_a_bound(
     house: House, ana: User, monkeypatch: pytest.MonkeyPatch, logged: list[str]
 ) -> None:
-    monkeypatch.setattr(kept, "MAX_ACCESS", 100)
+    monkeypatch.setattr(kept_state, "MAX_ACCESS", 100)
     await signed_in(house)
     row = await house.store.kept_session(ana.id)
     assert row is not None
@@ -233,7 +233,7 @@ async def test_what_is_sealed_has_a_bound(
     assert opened(house, row.sealed)[0] == ""
     assert isinstance(await asked(house, ana), StillGood)  # by a refresh, then
     assert house.standin.calls(REFRESH) == 1
-    monkeypatch.setattr(kept, "MAX_REFRESH", 11)
+    monkeypatch.setattr(kept_state, "MAX_REFRESH", 11)
     assert isinstance(await house.sign_in(), SignedIn)
     assert await house.store.kept_session(ana.id) is None
     await house.directory.farewells.close()

@@ -4,34 +4,25 @@ One a person, encrypted in our store, put there by a sign-in and replaced by the
 access token lives, it is asked with; then it is refreshed, by one holder at a time. There are two
 kinds of end: the person signed out, changed their password, was banned or deleted; or the session
 is lost through a fault, which says nothing about them.
-Never here: how often somebody is asked about, and who answers where nothing is kept (`standing`).
+Never here: what a row holds (`kept_state`), how often somebody is asked about, and who answers
+where nothing is kept (`standing`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
-
-import orjson
 
 from authgate.directories.contract import Gone, Recheck, StillGood, Unavailable
 from authgate.directories.supabase.api import Reply, Said, SupabaseApi
 from authgate.directories.supabase.errors import REFRESH, RETRY_OUTAGE, react
 from authgate.directories.supabase.farewell import Farewells
+from authgate.directories.supabase.kept_state import KeptState, SealedSessions, session_of
 from authgate.directories.supabase.people import Member, Session, read_member, read_session
 from authgate.directories.supabase.timing import Timing
 from authgate.observe import log
-from authgate.protocol.errors import Refusal
 from authgate.protocol.records import KeptSession
-from authgate.security import compact
-from authgate.security.vault import SealedValueUnreadable, Vault
+from authgate.security.vault import Vault
 from authgate.store.contract import Store, StoreUnavailable
-
-# A project's hook may put much into an access token; ordinary ones have a thousand characters. One
-# that is longer than this could not be asked with: many gateways take no header above 8 KiB.
-MAX_ACCESS = 8000
-MAX_REFRESH = 1024
-MARGIN = 30  # seconds before its end in which an access token is not used: clocks differ
 
 # Longer than both tries of one refresh together, so that a holder who answers at all is heard. A
 # second one would do no harm while the first's answer is not kept (Supabase gives the parent of its
@@ -40,10 +31,8 @@ HOLD = 30
 WAIT = 0.5
 TURNS = 8  # four seconds at most for somebody else's refresh; after that the last word must do
 
-_PURPOSE = "supabase session"
 
-
-class Word(Enum):
+class _Word(Enum):
     """What Supabase says of a session that is not good."""
 
     OVER = "over"
@@ -53,18 +42,18 @@ class Word(Enum):
 
 # Codes alone and no texts; the statuses beside them are those of refusals (`_word`).
 _WORDS = {
-    "session_not_found": Word.OVER,
-    "session_expired": Word.OVER,
+    "session_not_found": _Word.OVER,
+    "session_expired": _Word.OVER,
     # It is told of a session that ended by itself too. Nobody is wronged by one sign-in more.
-    "refresh_token_not_found": Word.OVER,
-    "user_banned": Word.OVER,
-    "user_not_found": Word.OVER,
+    "refresh_token_not_found": _Word.OVER,
+    "user_banned": _Word.OVER,
+    "user_not_found": _Word.OVER,
     # Supabase looks for the token, the ban and the session's end before the reuse: somebody used
     # our token, a restored copy of this database most likely, and the person did nothing.
-    "refresh_token_already_used": Word.LOST,
-    "validation_failed": Word.LOST,
-    "bad_jwt": Word.STALE,
-    "no_authorization": Word.STALE,
+    "refresh_token_already_used": _Word.LOST,
+    "validation_failed": _Word.LOST,
+    "bad_jwt": _Word.STALE,
+    "no_authorization": _Word.STALE,
 }
 
 
@@ -75,16 +64,6 @@ class _Else(Enum):
     NOTHING = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What is sealed; `session` is the session's id at Supabase."""
-
-    access: str = field(repr=False)
-    refresh: str = field(repr=False)
-    ends: float
-    session: str
-
-
 class KeptSessions:
     """The sessions of everybody who signed in while they are to be kept."""
 
@@ -93,7 +72,7 @@ class KeptSessions:
     ) -> None:
         self._api = api
         self._store = store
-        self._vault = vault
+        self._sealed = SealedSessions(vault, timing.clock)
         self._farewells = farewells
         self._clock = timing.clock
         self._sleep = timing.sleep
@@ -103,7 +82,7 @@ class KeptSessions:
 
         Raises `StoreUnavailable`, and then this one is.
         """
-        sub, sealed = session.member.sub, self._sealed(session)
+        sub, sealed = session.member.sub, self._sealed.seal(session)
         if sealed is None:
             log.warning("supabase.session_not_kept", detail="its tokens are too long or missing")
             self._farewells.say(session.access_token)
@@ -116,7 +95,7 @@ class KeptSessions:
             raise
         # Two right answers to one factor end in one session there, which must not end here.
         if older is not None:
-            self._part(older, unless=_session_of(session.access_token))
+            self._part(older, unless=session_of(session.access_token))
 
     async def let_go(self, sub: str) -> None:
         """Sign out at Supabase what is kept for a person and forget it."""
@@ -134,7 +113,7 @@ class KeptSessions:
                 return None
             if state.access and self._clock() < state.ends and row.version != doubted:
                 reply = await self._api.user(state.access)
-                if _word(reply) is Word.STALE:
+                if _word(reply) is _Word.STALE:
                     doubted = row.version
                     continue
                 said = await self._asked(row, reply)
@@ -152,7 +131,7 @@ class KeptSessions:
             return await self._judged(row, member)
         return await self._ended(row, _word(reply)) or _trouble(reply)
 
-    async def _refreshed(self, row: KeptSession, state: _State) -> Recheck | _Else:
+    async def _refreshed(self, row: KeptSession, state: KeptState) -> Recheck | _Else:
         """Refresh as the one holder, or wait a moment for who is.
 
         A holder that dies after Supabase answered leaves the parent of the newest token here. The
@@ -165,7 +144,7 @@ class KeptSessions:
             return _Else.CHANGED
         reply = await self._api.refresh_grant(state.refresh)
         session = read_session(reply.body) if isinstance(reply, Said) and reply.ok else None
-        sealed = self._sealed(session) if session is not None else None
+        sealed = self._sealed.seal(session) if session is not None else None
         if session is not None and sealed is not None and session.member.sub == row.sub:
             judged = await self._judged(row, session.member)
             if isinstance(judged, StillGood):
@@ -180,22 +159,22 @@ class KeptSessions:
     async def _judged(self, row: KeptSession, member: Member) -> Recheck | _Else:
         """What a person is worth whom Supabase has just shown us."""
         if member.shut_out(self._clock()) or member.anonymous:
-            return await self._ended(row, Word.OVER) or Gone()
+            return await self._ended(row, _Word.OVER) or Gone()
         return StillGood(member.person(()))
 
-    async def _ended(self, row: KeptSession, word: Word | None) -> Recheck | _Else | None:
+    async def _ended(self, row: KeptSession, word: _Word | None) -> Recheck | _Else | None:
         """The end of a session, decided in its row: a newer one that came meanwhile is asked.
 
         No trace is left that would make later rechecks say the same: whoever hears `Gone` ends all
         that was granted, in one step. And a person may come back by a door that keeps no session.
         """
         match word:
-            case Word.OVER:
+            case _Word.OVER:
                 dropped = await self._store.drop_kept_session(row.sub, row.version)
                 # Or another process heard the same a moment ago, and there is nothing newer.
                 alone = dropped or await self._store.kept_session(row.sub) is None
                 return Gone() if alone else _Else.CHANGED
-            case Word.LOST:
+            case _Word.LOST:
                 if not await self._store.drop_kept_session(row.sub, row.version):
                     return _Else.CHANGED
                 log.warning("supabase.session_lost", detail="Supabase takes its token no more")
@@ -207,39 +186,22 @@ class KeptSessions:
         now = int(self._clock())
         return await self._store.replace_kept_session(row.sub, row.version, sealed, now)
 
-    async def _opened(self, row: KeptSession) -> _State | None:
+    async def _opened(self, row: KeptSession) -> KeptState | None:
         """What is in a row. One that a lost secret sealed is of no use to anybody, and goes."""
-        state = self._read(row)
+        state = self._sealed.open(row.sealed)
         if state is None:
             log.warning("supabase.session_lost", detail="its secret is not in AUTHGATE_SECRET_KEY")
             await self._store.drop_kept_session(row.sub, row.version)
         return state
 
-    def _read(self, row: KeptSession) -> _State | None:
-        try:
-            return _State(*orjson.loads(self._vault.open(row.sealed, _PURPOSE)))
-        except SealedValueUnreadable:
-            return None
-
-    def _sealed(self, session: Session) -> str | None:
-        """A session as it is kept; None for one that cannot be. An access token that is too long
-        stays out: then each question is a refresh."""
-        access, refresh = session.access_token, session.refresh_token
-        if not 0 < len(refresh) <= MAX_REFRESH:
-            return None
-        ends = self._clock() + session.lasts - MARGIN
-        short = access if len(access) <= MAX_ACCESS else ""
-        state = orjson.dumps([short, refresh, ends, _session_of(access)])
-        return self._vault.seal(state.decode(), _PURPOSE)
-
     def _part(self, row: KeptSession, unless: str = "") -> None:
         """Sign out at Supabase what is no longer kept, unless it is this session."""
-        state = self._read(row)
+        state = self._sealed.open(row.sealed)
         if state is not None and state.session != unless:
             self._farewells.say(state.access, state.refresh)
 
 
-def _word(reply: Reply) -> Word | None:
+def _word(reply: Reply) -> _Word | None:
     """Supabase's own word; a rate limit, a gateway or a fault has none."""
     if not isinstance(reply, Said) or reply.status not in (400, 401, 403, 404):
         return None
@@ -249,13 +211,3 @@ def _word(reply: Reply) -> Word | None:
 def _trouble(reply: Reply) -> Unavailable:
     outcome = react(reply, REFRESH, "recheck")
     return outcome if isinstance(outcome, Unavailable) else Unavailable(RETRY_OUTAGE)
-
-
-def _session_of(access_token: str) -> str:
-    """The session's id at Supabase, "" where the token does not tell; nothing is verified by it."""
-    try:
-        _, _, body, _ = compact.split(access_token)
-        found = compact.json_object(compact.decode_segment(body)).get("session_id")
-    except Refusal:
-        return ""
-    return found if isinstance(found, str) and len(found) <= 64 else ""
