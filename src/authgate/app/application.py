@@ -9,6 +9,7 @@ from authgate.app.core import Core
 from authgate.app.home import Home
 from authgate.app.issuing import Closable, Job
 from authgate.app.jobs import sweeping
+from authgate.app.live import Live
 from authgate.endpoints.nowhere import Nowhere
 from authgate.gateway.guard import App
 from authgate.observe import log
@@ -29,7 +30,10 @@ class Application:
         table: dict[str, App],
         lazy: Sequence[Closable],
         jobs: Sequence[Job],
+        *,
+        live: Live,
     ) -> None:
+        self.live = live
         self.core = core
         self.home = home
         self.table = table

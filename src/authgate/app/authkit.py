@@ -68,6 +68,8 @@ def authkit(ground: Ground) -> Issuing:
             challenger=Challenger(place.resource_metadata_url(MCP_PATH), ()),
             origins=ground.origins,
             clock=parts.clock,
+            rollout=ground.rollout,
+            body_limit=ground.body_limit,
         ),
         lazy=(*tools.values(), standings, made.logins, made.workos, made.fetch),
         jobs=tuple(jobs),

@@ -7,6 +7,8 @@ from authgate.app.behind import behind
 from authgate.app.core import MCP_PATH, Core, build_core, now
 from authgate.app.home import Home, home_of
 from authgate.app.issuing import Ground, Issuing
+from authgate.app.live import Live
+from authgate.app.rollout import applying, rollout_of
 from authgate.app.webhooks import webhook_routes
 from authgate.endpoints import health, well_known
 from authgate.gateway.guard import App, Guarded
@@ -29,7 +31,10 @@ def build(settings: Settings) -> Application:
         place,
         OriginRule(frozenset((place.origin, *settings.allowed_origins))),
         Cookies.of(settings.public),
+        rollout_of(core, home),
     )
+    live = Live(settings)
+    live.apply(applying(ground.rollout, settings))
     issuing = _issuing(ground)
     guarded = behind(core)
     table: dict[str, App] = {
@@ -39,7 +44,9 @@ def build(settings: Settings) -> Application:
         place.prefix + "/readyz": health.readiness(core.store),
         place.prefix + MCP_PATH: Guarded(guarded, issuing.guard),
     }
-    return Application(core, home, table, (guarded, *issuing.lazy), issuing.jobs)
+    usage = ground.rollout.usage
+    lazy, jobs = (guarded, *issuing.lazy, usage), (*issuing.jobs, live.watch, usage.keep)
+    return Application(core, home, table, lazy, jobs, live=live)
 
 
 def _issuing(ground: Ground) -> Issuing:

@@ -42,6 +42,8 @@ def builtin(ground: Ground) -> Issuing:
             challenger=Challenger(place.resource_metadata_url(MCP_PATH), policy.scopes),
             origins=ground.origins,
             clock=parts.clock,
+            rollout=ground.rollout,
+            body_limit=ground.body_limit,
         ),
         lazy=tuple(tools.values()),
         jobs=(partial(reading_keys, ground.core),),

@@ -169,6 +169,16 @@ def _people(core: Core) -> EmbeddedHome | SupabaseHome:
     return SupabaseHome(directory, fetch, callback_url(core.settings))
 
 
+def supabase_tokens(home: Home) -> SupabaseDirectory | None:
+    """Who can tell whose a Supabase access token is: the project, where people are in one."""
+    if home.directory.name != "supabase":
+        return None
+    from authgate.directories.supabase import SupabaseDirectory
+
+    assert isinstance(home.directory, SupabaseDirectory)
+    return home.directory
+
+
 def callback_url(settings: Settings) -> str:
     """Where providers send the browser back to, for the operator to allow there."""
     return settings.public + CALLBACK

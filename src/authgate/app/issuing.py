@@ -10,9 +10,11 @@ from authgate.app.core import Core
 from authgate.app.home import Home
 from authgate.endpoints.well_known import Place
 from authgate.gateway.guard import App, Guard
+from authgate.gateway.rollout import Rollout
 from authgate.security.session import Cookies
 from authgate.steps.parts import Parts
 from authgate.web.origins import OriginRule
+from authgate.web.request import BODY_LIMIT
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 
@@ -33,6 +35,13 @@ class Ground:
     place: Place
     origins: OriginRule
     cookies: Cookies
+    rollout: Rollout
+
+    @property
+    def body_limit(self) -> int:
+        """Of what stands behind the guard, in bytes."""
+        settings = self.core.settings
+        return settings.upstream_body_limit if settings.upstream else BODY_LIMIT
 
 
 @dataclass(frozen=True, slots=True)

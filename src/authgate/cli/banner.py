@@ -8,14 +8,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authgate import __version__
-from authgate.app import callback_url
+from authgate.app import callback_url, mode_of
 from authgate.app.checkup import LOGIN_PATH
+from authgate.protocol.rollout import Mode
+from authgate.settings import load_live
 
 if TYPE_CHECKING:
     from authgate.app import Core
     from authgate.settings import Settings
 
 _NOT_OFFERED = "not offered"
+_PASSES = {
+    Mode.OFF: "everybody passes, nothing is judged or counted",
+    Mode.OBSERVE: "everybody passes; authgate rollout shows whom required would refuse",
+    Mode.OPTIONAL: "OAuth, and what was there before until its cut-off date",
+}
 
 # What AuthKit decides itself where it issues.
 _IDLE = (
@@ -118,6 +125,12 @@ def _supabase_notes(settings: Settings, people: int) -> list[str]:
     return found
 
 
+def _rollout(settings: Settings) -> str:
+    """The mode in force, and what it means where it means that somebody passes without a token."""
+    mode = mode_of(settings, load_live(settings))
+    return mode.value if mode is Mode.REQUIRED else f"{mode.value}: {_PASSES[mode]}"
+
+
 def banner(core: Core, people: int, workers: int, *, colour: bool) -> str:
     """The whole text, ready to print."""
 
@@ -128,6 +141,7 @@ def banner(core: Core, people: int, workers: int, *, colour: bool) -> str:
         ("public URL", core.settings.public),
         ("MCP URL", core.policy.default_resource),
         ("store", str(core.settings.sqlite_path)),
+        ("rollout", _rollout(core.settings)),
         ("workers", str(workers)),
     ]
     if core.settings.issuer == "authkit":

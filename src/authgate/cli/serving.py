@@ -35,6 +35,8 @@ from authgate.web.answers import AnswerCut
 from authgate.web.listener import DeadlineProtocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authgate.app import Application
     from authgate.settings import Settings
 
@@ -50,6 +52,10 @@ FILES = 65_536
 def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
     """Serve until a signal says stop."""
     signal.signal(signal.SIGTERM, _stop)
+    if not sys.stderr.isatty():
+        # SIGHUP means "read the config file", also to a server that is still coming up. At a
+        # terminal it means that the terminal is gone, and with it the server.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = load_settings(env_file, port=port)
     with listen(host, port) as listener:
         if port == 0:
@@ -150,7 +156,23 @@ def application(env_file: Path | None, port: int) -> Application:
         raise SystemExit(STARTUP_FAILURE) from None
     log.configure(settings.log_level)
     logging.getLogger("uvicorn.error").addFilter(_is_trouble)
-    return build(settings)
+    built = build(settings)
+    _at_hangup(built.live.look_again)
+    return built
+
+
+def _at_hangup(look_again: Callable[[], None]) -> None:
+    """SIGHUP reads the config file again. Whose terminal has gone ends instead, as programs do:
+    nobody would see this one any more, and it would keep the port."""
+    at_terminal = sys.stderr.isatty()
+
+    def hung_up() -> None:
+        if at_terminal and not sys.stderr.isatty():
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            look_again()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
 
 
 def _is_trouble(record: logging.LogRecord) -> bool:
@@ -179,7 +201,20 @@ def _supervise(config: Config, listener: socket.socket) -> None:
 
 
 class _Supervisor(Multiprocess):
-    """uvicorn's supervisor, which waits for its workers without end; this one does not."""
+    """uvicorn's supervisor, which waits for its workers without end and replaces them all on
+    SIGHUP; this one does neither: a replaced worker would drop its streams."""
+
+    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self._at_terminal = sys.stderr.isatty()
+
+    def handle_hup(self) -> None:
+        if self._at_terminal and not sys.stderr.isatty():
+            self.should_exit.set()
+            return
+        for worker in self.processes:
+            if worker.pid is not None and worker.process.is_alive():
+                os.kill(worker.pid, signal.SIGHUP)
 
     def join_all(self) -> None:
         drain = self.config.timeout_graceful_shutdown or 0

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from authgate import __version__
-from authgate.cli import clients, demo, doctor, keys, migrate, people, serve
+from authgate.cli import api_keys, clients, demo, doctor, keys, migrate, people, rollout, serve
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _EXIT_CODES = "Exit codes: 0 done; 1 refused, not found or not possible; 2 wrong usage or settings."
@@ -38,6 +38,8 @@ def tree() -> typer.Typer:
     root.add_typer(people.commands, name="people")
     root.add_typer(clients.commands, name="clients")
     root.add_typer(keys.commands, name="keys")
+    root.add_typer(api_keys.commands, name="api-keys")
+    root.command("rollout")(rollout.rollout)
     root.command("migrate")(migrate.migrate)
     return root
 

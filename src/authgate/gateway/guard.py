@@ -1,8 +1,9 @@
-"""The guard: a bearer token becomes a `Caller`, or the answer is a challenge.
+"""The guard: what came with a request becomes a `Caller`, or the answer is a challenge.
 
-Order, for every request and before any of its body is read: preflight, token, origin, scope. A
-request without a valid token learns nothing but where to get one (MCP authorization, token
-handling; RFC 6750 section 3).
+Order, for every request and before any of its body is read: preflight, credential, token, origin,
+scope. A request without a valid token learns nothing but where to get one (MCP authorization, token
+handling; RFC 6750 section 3). Until `required` others may pass as well: `protocol.rollout` rules on
+that, and only a call without any credential has its body read for it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,30 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
-from authgate.gateway.caller import Caller
+from authgate.gateway import jsonrpc, legacy, rollout
+from authgate.gateway.caller import Caller, Passage, nobody
+from authgate.gateway.credentials import AUTHORIZATION, X_API_KEY, Presented
+from authgate.gateway.rollout import Found, Rollout
 from authgate.gateway.standing import Standings
 from authgate.issuers.contract import AccessClaims, Verifier
 from authgate.observe import log
 from authgate.protocol import tokens
 from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.records import ApiKey
+from authgate.protocol.rollout import LEGACY, Kind, Mode, Passes, Rules, Worth, rule
 from authgate.protocol.tokens import Challenger
 from authgate.store.contract import StoreUnavailable
 from authgate.web.answers import Answer, Header, json_answer, refusal_body, refusal_headers
 from authgate.web.origins import OriginRule
-from authgate.web.request import Message, Receive, Request, Scope, Send
+from authgate.web.request import (
+    Disconnected,
+    Message,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    read_body,
+)
 
 KEY_LOOKS_EVERY = 1.0  # seconds
 
@@ -30,7 +44,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 # Any web origin may read a challenge; whether it may call is decided after the token.
 CORS: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"WWW-Authenticate, Mcp-Session-Id, Retry-After"),
+    (
+        b"access-control-expose-headers",
+        b"WWW-Authenticate, Mcp-Session-Id, Retry-After, Deprecation, Sunset",
+    ),
 )
 PREFLIGHT: tuple[Header, ...] = (
     (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
@@ -47,8 +64,24 @@ PREFLIGHT: tuple[Header, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that passes: who calls, how it goes on, and what its answer says besides.
+
+    `receive` gives its body, also if that had to be read for the decision.
+    """
+
+    caller: Caller
+    passage: Passage
+    receive: Receive
+    headers: tuple[Header, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
-    """Decides who may call `resource`. `scopes`: any one of them is enough; none, none is asked."""
+    """Decides who may call `resource`. `scopes`: any one of them is enough; none, none is asked.
+
+    `body_limit` in bytes is for calls without a credential, whose body decides.
+    """
 
     issuer: Verifier
     standings: Standings
@@ -57,17 +90,57 @@ class Guard:
     challenger: Challenger
     origins: OriginRule
     clock: Callable[[], int]
+    rollout: Rollout
+    body_limit: int
 
-    async def admit(self, request: Request) -> Caller:
-        """The caller behind a request's token; raises `Refusal`."""
-        token = tokens.bearer_token(request.header(b"authorization"))
+    async def admit(self, request: Request, receive: Receive) -> Admitted:
+        """Who calls, and how the call goes on; raises `Refusal`."""
+        rules, now = self.rollout.rules, self.clock()
+        shown = self.rollout.credentials.read(request.scope)
+        shown, key = await self.rollout.presented(shown, rules)
+        found = await self._found(request, shown, key, rules, now)
+        ruling = rule(rules.mode, shown.kind, found.worth)
+        self.rollout.count(ruling.recorded, found)
+        match ruling.passes:
+            case Passes.LISTED:
+                receive = await self._listed(request, receive, rules, found)
+            case Passes.JUDGED if not rules.judged_there:
+                raise _why(found)
+            case Passes.NO:
+                raise _why(found)
+            case _:
+                pass
+        caller = found.caller if ruling.known else nobody(shown.kind)
+        told = legacy.farewell(shown.kind, rules) if rules.mode is not Mode.OFF else ()
+        return Admitted(caller, rollout.passage(rules, shown, caller), receive, told)
+
+    async def _found(
+        self, request: Request, shown: Presented, key: ApiKey | None, rules: Rules, now: int
+    ) -> Found:
+        """What the credential is worth. In `off` nothing is looked at, so nothing can fail."""
+        try:
+            if rules.mode is Mode.OFF:
+                return Found(Worth.BAD, nobody(shown.kind))
+            if shown.kind in LEGACY and rules.mode is not Mode.REQUIRED:
+                return await self.rollout.look(shown, key, rules, now)
+            if shown.kind is Kind.UNKNOWN and rules.mode is not Mode.REQUIRED:
+                tokens.bearer_token(request.header(AUTHORIZATION))
+                raise Refusal(Reason.TOKEN_MALFORMED)
+            return Found(Worth.GOOD, await self._ours(request, now))
+        except Refusal as refusal:
+            return Found.refused(shown.kind, refusal)
+        except StoreUnavailable as trouble:
+            log.trouble("store.unavailable", request.scope, trouble)
+            return Found.refused(shown.kind, Refusal(Reason.STORE_UNAVAILABLE, retry_after=5))
+
+    async def _ours(self, request: Request, now: int) -> Caller:
+        """The caller behind a token of our issuer; raises `Refusal`."""
+        token = tokens.bearer_token(request.header(AUTHORIZATION))
         if b"access_token=" in request.scope["query_string"]:
             raise Refusal(Reason.TOKEN_TWICE)
-        now = self.clock()
         claims = await self._verify(token, now)
         person = await self.standings.of(claims, now)
-        if not self.origins.allows(request.header(b"origin")):
-            raise Refusal(Reason.ORIGIN_REFUSED)
+        self._check_origin(request)
         tokens.check_scope(claims.scopes, self.scopes)
         return Caller(
             sub=person.sub,
@@ -77,6 +150,32 @@ class Guard:
             display=person.display,
             expires_at=claims.expires_at,
         )
+
+    def _check_origin(self, request: Request) -> None:
+        if not self.origins.allows(request.header(b"origin")):
+            raise Refusal(Reason.ORIGIN_REFUSED)
+
+    async def _listed(
+        self, request: Request, receive: Receive, rules: Rules, found: Found
+    ) -> Receive:
+        """The body again, of a call that anybody may make; raises `Refusal`.
+
+        A browser's page counts by its origin here: what anybody may do from outside, a page of
+        somebody else's must not do from inside.
+        """
+        if not rules.anonymous.anything:
+            raise _why(found)
+        self._check_origin(request)
+        if request.method != "POST":
+            # The stream of a session, or its end: whoever may begin one may have these.
+            if request.header(b"mcp-session-id") is None:
+                raise _why(found)
+            return receive
+        body = await read_body(request.scope, receive, self.body_limit)
+        call = jsonrpc.unambiguous(body)
+        if call is None or not rules.anonymous.allows(call.method, call.name):
+            raise _why(found)
+        return _again(body, receive)
 
     async def _verify(self, token: str, now: int) -> AccessClaims:
         """Verify, once more after a look for keys that another process may have added."""
@@ -99,7 +198,7 @@ class Guard:
 
 
 class Guarded:
-    """An ASGI application behind a `Guard`. The token goes no further than this."""
+    """An ASGI application behind a `Guard`. What we issued goes no further than this."""
 
     def __init__(self, app: App, guard: Guard) -> None:
         self._app = app
@@ -110,7 +209,9 @@ class Guarded:
             await Answer(204, b"", [*CORS, *PREFLIGHT]).send(send)
             return
         try:
-            caller = await self._guard.admit(Request(scope))
+            admitted = await self._guard.admit(Request(scope), receive)
+        except Disconnected:
+            return
         except Refusal as refusal:
             log.refused(scope, refusal)
             await self._guard.answer(refusal).send(send)
@@ -127,21 +228,49 @@ class Guarded:
             answer.headers.append((b"x-request-id", request_id.encode()))
             await answer.send(send)
             return
+        await self._app(self._inner(scope, admitted), admitted.receive, _telling(send, admitted))
+
+    def _inner(self, scope: Scope, admitted: Admitted) -> Scope:
+        """The request without what it proved itself with; what may go on is in the passage."""
         inner = dict(scope)
-        inner["authgate.caller"] = caller
-        inner["headers"] = [item for item in scope["headers"] if item[0] != b"authorization"]
-        await self._app(inner, receive, _with_cors(send))
+        inner["authgate.caller"] = admitted.caller
+        inner["authgate.passage"] = admitted.passage
+        inner["headers"] = [
+            item for item in scope["headers"] if item[0] not in (AUTHORIZATION, X_API_KEY)
+        ]
+        credentials = self._guard.rollout.credentials
+        inner["query_string"] = credentials.query_without_ours(scope["query_string"])
+        return inner
 
 
-def _with_cors(send: Send) -> Send:
-    """Let a browser client read what the guarded application answers."""
+def _why(found: Found) -> Refusal:
+    return found.refusal or Refusal(Reason.TOKEN_MISSING)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """`receive` as it was before the body was read."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receiving() -> Message:
+        return left.pop() if left else await receive()
+
+    return receiving
+
+
+def _telling(send: Send, admitted: Admitted) -> Send:
+    """Let a browser client read what the guarded application answers, and add what we have to say.
+
+    What the upstream itself says to browsers stays, where the upstream judges who they are.
+    """
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            kept = [
-                item for item in message["headers"] if not item[0].startswith(b"access-control-")
-            ]
-            message = {**message, "headers": [*kept, *CORS]}
+            headers = list(message["headers"])
+            theirs = any(name == b"access-control-allow-origin" for name, _ in headers)
+            if admitted.passage.judged_here or not theirs:
+                kept = [item for item in headers if not item[0].startswith(b"access-control-")]
+                headers = [*kept, *CORS]
+            message = {**message, "headers": [*headers, *admitted.headers]}
         await send(message)
 
     return sending

@@ -49,9 +49,13 @@ class Slots:
 
     @contextmanager
     def taken(self, sub: str, *, stream: bool) -> Iterator[None]:
-        """One exchange's room, from now until the block is left; raises `Refusal`."""
+        """One exchange's room, from now until the block is left; raises `Refusal`.
+
+        Nobody (an empty `sub`, while OAuth is being switched on) is not one person: all who are
+        unknown would share one person's part, who had no such bound before.
+        """
         mine = self._by_person.get(sub) or _Open()
-        if not mine.has_room(self._each, stream=stream):
+        if sub and not mine.has_room(self._each, stream=stream):
             raise Refusal(Reason.UPSTREAM_BUSY, retry_after=RETRY_AFTER, whose="this person's")
         if not self._all.has_room(self._total, stream=stream):
             raise Refusal(Reason.UPSTREAM_BUSY, retry_after=RETRY_AFTER, whose="all people's")

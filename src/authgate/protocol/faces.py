@@ -26,6 +26,10 @@ _PASSWORD_AGAIN = (
 _TOKEN_AGAIN = (
     "Get a new access token with the refresh token, or start a new authorization request."
 )
+_CONNECT = (
+    "Connect with OAuth: follow resource_metadata in the WWW-Authenticate header to find the "
+    "authorization server."
+)
 _TELL_OPERATOR = (
     "Tell whoever runs this server: the log says what is wrong. Then start again from your "
     "application."
@@ -719,6 +723,31 @@ FACES: dict[Reason, Face] = {
         403,
         "Requests from this web origin are not allowed.",
         "The operator can list the origin in AUTHGATE_ALLOWED_ORIGINS.",
+    ),
+    Reason.LEGACY_OVER: Face(
+        "invalid_token",
+        401,
+        "{what} have not been accepted here since {since}.",
+        _CONNECT,
+    ),
+    Reason.LEGACY_UNAVAILABLE: Face(
+        "temporarily_unavailable",
+        503,
+        "Supabase cannot be asked about this access token at the moment.",
+        "Try the same request again in a few seconds; nothing was lost.",
+    ),
+    Reason.SUPABASE_TOKEN_REFUSED: Face(
+        "invalid_token",
+        401,
+        "Supabase does not stand by this access token: it has expired, or its person is gone.",
+        "Get a new one where this one comes from, or connect with OAuth (resource_metadata in the "
+        "WWW-Authenticate header).",
+    ),
+    Reason.API_KEY_UNKNOWN: Face(
+        "invalid_token", 401, "The API key is not one of this server.", _CONNECT
+    ),
+    Reason.API_KEY_ENDED: Face(
+        "invalid_token", 401, "The API key was revoked, or has expired.", _CONNECT
     ),
     Reason.MCP_BODY_MALFORMED: Face(
         "invalid_request",

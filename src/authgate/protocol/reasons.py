@@ -145,6 +145,13 @@ class Reason(Enum):
     SCOPE_INSUFFICIENT = "scope_insufficient"
     ORIGIN_REFUSED = "origin_refused"
 
+    # a credential from before there was OAuth
+    LEGACY_OVER = "legacy_over"
+    LEGACY_UNAVAILABLE = "legacy_unavailable"
+    SUPABASE_TOKEN_REFUSED = "supabase_token_refused"
+    API_KEY_UNKNOWN = "api_key_unknown"
+    API_KEY_ENDED = "api_key_ended"
+
     # the MCP server behind the gateway
     MCP_BODY_MALFORMED = "mcp_body_malformed"
     MCP_HEADER_MISMATCH = "mcp_header_mismatch"

@@ -8,6 +8,15 @@ Nothing below `app` sees this record: parts get small policies made from it.
 from __future__ import annotations
 
 from authgate.settings.fields import DEFAULT_PORT, Settings, environment_names
-from authgate.settings.loading import SettingsError, load
+from authgate.settings.file import LiveSettings
+from authgate.settings.loading import SettingsError, load, load_live
 
-__all__ = ["DEFAULT_PORT", "Settings", "SettingsError", "environment_names", "load"]
+__all__ = [
+    "DEFAULT_PORT",
+    "LiveSettings",
+    "Settings",
+    "SettingsError",
+    "environment_names",
+    "load",
+    "load_live",
+]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 from pydantic_settings import BaseSettings
+
+from authgate.protocol.rollout import Mode
 
 _URL = re.compile(
     r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[1-9][0-9]{0,4}))?"
@@ -67,10 +70,16 @@ class GatewaySettings(BaseSettings):
         validation_alias="AUTHGATE_UPSTREAM_COMMAND",
         description="Command of a stdio MCP server to stand before; refused yet.",
     )
-    rollout: Literal["off", "observe", "optional", "required"] = Field(
-        "required",
+    config_file: Path = Field(
+        Path("authgate.toml"),
+        validation_alias="AUTHGATE_CONFIG_FILE",
+        description="File of what may change while the server runs; a missing one says nothing.",
+    )
+    rollout: Mode | None = Field(
+        None,
         validation_alias="AUTHGATE_ROLLOUT",
-        description="Whose tokens open the MCP server; required, the others are refused yet.",
+        description="How far OAuth is switched on: off, observe, optional or required; what the "
+        "config file says if unset (then it can change live), else required.",
     )
     drain: PositiveInt = Field(
         5,
@@ -97,5 +106,3 @@ def problems(settings: GatewaySettings, *, own: str) -> Iterator[str]:
             "AUTHGATE_UPSTREAM_COMMAND: this version does not have it yet; unset it to use the "
             "built-in example at /mcp, or set AUTHGATE_UPSTREAM."
         )
-    if settings.rollout != "required":
-        yield "AUTHGATE_ROLLOUT: this version knows the mode required only; unset it."

@@ -10,8 +10,10 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from authgate.settings import file as live_file
 from authgate.settings import gateway, supabase, workos
 from authgate.settings.fields import DEFAULT_PORT, Settings
+from authgate.settings.file import LiveSettings
 from authgate.settings.values import LOOPBACK, PUBLIC_URL
 
 
@@ -39,11 +41,33 @@ def load(env_file: Path | None = None, *, port: int = DEFAULT_PORT) -> Settings:
     settings, found = _read(file)
     problems += found
     problems += _contradictions(settings)
+    try:
+        load_live(settings)
+    except SettingsError as error:
+        problems += error.problems
     if problems:
         raise SettingsError(problems)
     if settings.public_url is None:
         settings = settings.model_copy(update={"public_url": f"http://localhost:{port}"})
     return settings
+
+
+def load_live(settings: Settings, *, must_exist: bool = False) -> LiveSettings:
+    """What may change while the server runs, as the config file has it now.
+
+    Raises `SettingsError` with everything that is wrong with it, and, where it must exist, a
+    `FileNotFoundError` if it does not.
+    """
+    path = settings.config_file.expanduser()
+    try:
+        found = live_file.read(path) if must_exist else live_file.read_if_there(path)
+    except live_file.FileWrong as error:
+        raise SettingsError(error.problems) from None
+    authkit = settings.issuer == "authkit"
+    wrong = live_file.problems(found, name=path.name, offered=settings.scopes, authkit=authkit)
+    if wrong:
+        raise SettingsError(wrong)
+    return found
 
 
 def _read(file: Path) -> tuple[Settings, list[str]]:
@@ -64,7 +88,7 @@ def _fix(item: ErrorDetails) -> str:
     """What to write instead. pydantic's own words say what is wrong, and not always what to do."""
     context = item.get("ctx", {})
     match item["type"]:
-        case "literal_error":
+        case "literal_error" | "enum":
             return f"write {context['expected']}".replace("'", "")
         case "int_parsing" | "int_from_float":
             return "write a whole number"

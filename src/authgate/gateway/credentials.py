@@ -1,0 +1,170 @@
+"""What a request shows as its credential, told without proof: by who says it issued it.
+
+A token that names our issuer is ours, also when it is expired or forged: a wrong guess in that
+direction keeps a stranger's token from the upstream, a wrong guess in the other hands a good one of
+ours on. So ours are looked for in every scheme and place where a client may have put one. Never
+here: whether it is any good (`guard`, `legacy`).
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode, urlsafe_b64decode
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from urllib.parse import unquote_to_bytes
+
+import orjson
+
+from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.rollout import Kind
+from authgate.web.request import Scope
+
+AUTHORIZATION, X_API_KEY = b"authorization", b"x-api-key"
+KEY_PREFIX = "agk_"
+_WHENCE = frozenset(
+    (b"origin", b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user")
+)
+
+_PIECE = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+Raw = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """`value` is the credential itself, of an unknown kind only if it may be a key of its own.
+
+    `claimed` is whom a token says it speaks for: no proof of anything. `own` are the headers with
+    credentials that are not ours, `whence` a browser's word on where its page stands.
+    """
+
+    kind: Kind
+    value: str = field(default="", repr=False)
+    claimed: str = ""
+    expires_at: int = 0
+    own: tuple[Raw, ...] = field(default=(), repr=False)
+    whence: tuple[Raw, ...] = ()
+
+    @property
+    def may_be_refresh_token(self) -> bool:
+        """Ours have no mark of their own, only a shape; the store knows them."""
+        return self.kind is Kind.UNKNOWN and bool(_SECRET.fullmatch(self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """`ours` are the issuers whose tokens are ours, `supabase` is the project's, if any."""
+
+    ours: frozenset[str]
+    supabase: str | None = None
+
+    def read(self, scope: Scope) -> Presented:
+        """The credential of a request; raises `Refusal` where two claim to be it."""
+        own, whence, authorization, key = [], [], None, None
+        for name, value in scope["headers"]:
+            if name == AUTHORIZATION:
+                if authorization is not None:
+                    raise Refusal(
+                        Reason.REQUEST_MALFORMED, why="the header authorization came twice"
+                    )
+                authorization = self._told(value)
+                if authorization.kind not in (Kind.OURS, Kind.API_KEY):
+                    own.append((name, value))
+            elif name == X_API_KEY:
+                key = self._told(b"Bearer " + value)
+                if key.kind not in (Kind.OURS, Kind.API_KEY):
+                    own.append((name, value))
+            elif name in _WHENCE:
+                whence.append((name, value))
+        found = _first(authorization, key)
+        return replace(found, own=tuple(own), whence=tuple(whence))
+
+    def query_without_ours(self, query: bytes) -> bytes:
+        """A query string without any token of ours, wherever it stands in it."""
+        if not query:
+            return query
+        kept = [
+            pair
+            for pair in query.split(b"&")
+            if not self._holds_ours(unquote_to_bytes(pair.partition(b"=")[2]))
+        ]
+        return b"&".join(kept)
+
+    def _holds_ours(self, value: bytes) -> bool:
+        return self._told(b"Bearer " + value).kind in (Kind.OURS, Kind.API_KEY)
+
+    def _told(self, header: bytes) -> Presented:
+        """What an Authorization header holds; the scheme matters to others' tokens only."""
+        text = header.decode("latin-1")
+        scheme, _, rest = text.partition(" ")
+        bearer = scheme.lower() == "bearer"
+        rest = rest.strip(" ")
+        pieces: Iterable[str] = (rest,)
+        if not bearer or not _PIECE.fullmatch(rest):
+            pieces = _PIECE.findall(text + " " + _basic(rest))
+        found = Presented(Kind.UNKNOWN, rest if bearer else "")
+        for piece in pieces:
+            told = self._piece(piece)
+            if told.kind in (Kind.OURS, Kind.API_KEY):
+                return told
+            if bearer and told.kind is Kind.SUPABASE and piece == rest:
+                found = told
+        return found
+
+    def _piece(self, piece: str) -> Presented:
+        if piece.startswith(KEY_PREFIX):
+            return Presented(Kind.API_KEY, piece)
+        claims = _unverified_claims(piece)
+        issuer = claims.get("iss")
+        if issuer in self.ours:
+            kind = Kind.OURS
+        elif issuer is not None and issuer == self.supabase:
+            kind = Kind.SUPABASE
+        else:
+            return Presented(Kind.UNKNOWN, piece)
+        sub, expires_at = claims.get("sub"), claims.get("exp")
+        return Presented(
+            kind,
+            piece,
+            sub if isinstance(sub, str) else "",
+            int(expires_at) if isinstance(expires_at, int | float) else 0,
+        )
+
+
+def _first(*found: Presented | None) -> Presented:
+    """What counts where a request shows two: what is ours, then what stands in Authorization."""
+    shown = [one for one in found if one is not None]
+    for kind in (Kind.OURS, Kind.API_KEY):
+        for one in shown:
+            if one.kind is kind:
+                return one
+    return shown[0] if shown else Presented(Kind.NONE)
+
+
+def _unverified_claims(token: str) -> dict[str, object]:
+    """What a token says, in any spelling that some reader may take: nothing here is proof."""
+    parts = token.split(".")
+    if len(parts) < 3:
+        return {}
+    try:
+        value = orjson.loads(urlsafe_b64decode(parts[1] + "=="))
+    except ValueError:
+        return {}
+    return _hashable(value) if isinstance(value, dict) else {}
+
+
+def _hashable(claims: dict[str, object]) -> dict[str, object]:
+    """An `iss` that is no string is nobody's, and must not be looked up in a set."""
+    if not isinstance(claims.get("iss"), str):
+        claims["iss"] = None
+    return claims
+
+
+def _basic(encoded: str) -> str:
+    """The user name and password of Basic authentication, if that is what it is."""
+    try:
+        return b64decode(encoded).decode("latin-1")
+    except (binascii.Error, ValueError):
+        return ""
