@@ -67,8 +67,8 @@ async def test_the_providers_own_id_tells_who_it_is(house: House, provider: str)
     assert made is not None
     assert (made.sub, made.how) == (octo.id, "identity")
     (told,) = await audited(house)
-    assert (told.event, told.actor, told.address) == ("link.made", octo.id, VISITOR.address)
-    assert told.detail == {"workos_id": house.user().id, "how": "identity"}
+    assert (told.event, told.actor, told.address) == ("person.linked", octo.id, VISITOR.address)
+    assert told.detail == {"workos": house.user().id, "how": "identity"}
     assert await house.sessions_left() == 0
 
 
@@ -149,7 +149,7 @@ async def test_of_two_accounts_at_one_provider_none_counts(house: House) -> None
     """Which of them was used is told by nobody."""
     octo = house.at_home(OCTO.email, OCTO)
     await house.sign_in()
-    await house.store.unlink(house.user().id, AuditEvent(1, "link.removed", "done", octo.id))
+    await house.store.unlink(house.user().id, AuditEvent(1, "person.unlinked", "done", octo.id))
     house.standin.link(house.user(), Person("9009", OCTO.email))
     assert await house.sign_in() == NOT_LINKED
 
@@ -157,7 +157,7 @@ async def test_of_two_accounts_at_one_provider_none_counts(house: House) -> None
 async def test_a_password_at_the_hosted_page_proves_no_account(house: House) -> None:
     octo = house.at_home(OCTO.email, OCTO)
     await house.sign_in()
-    await house.store.unlink(house.user().id, AuditEvent(1, "link.removed", "done", octo.id))
+    await house.store.unlink(house.user().id, AuditEvent(1, "person.unlinked", "done", octo.id))
     body = {"user": house.user().body(), "access_token": "x", "authentication_method": "Password"}
     house.standin.fail("/user_management/authenticate", body=body)
     begun = await house.start("authkit")
@@ -256,7 +256,7 @@ async def linked(house: House, user: User) -> None:
     """A WorkOS user who is linked to this person, however that came."""
     house.standin.link(house.standin.add_user(OCTO.email), OCTO)
     link = Link(house.user().id, user.id, "completed", 1)
-    await house.store.link(link, AuditEvent(1, "link.made", "done", user.id))
+    await house.store.link(link, AuditEvent(1, "person.linked", "done", user.id))
 
 
 async def test_a_link_comes_before_the_rules(by_address: House) -> None:
@@ -273,7 +273,7 @@ async def test_a_link_to_somebody_deleted_is_forgotten(house: House) -> None:
     house.project.state.remove(ana)
     assert await house.sign_in() == NOT_LINKED
     assert await link_of(house) is None
-    assert [event.event for event in await audited(house)] == ["link.removed", "link.made"]
+    assert [event.event for event in await audited(house)] == ["person.unlinked", "person.linked"]
     octo = house.at_home(OCTO.email, OCTO)
     assert await house.sign_in() == as_at_home(octo, "github")
 

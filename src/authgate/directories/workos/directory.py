@@ -156,7 +156,7 @@ class WorkOSDirectory:
         signed_in = passed.signed_in
         self.farewells.say(signed_in.session_id)
         if signed_in.impersonated:
-            log.warning("workos.impersonation_refused", workos_id=signed_in.user.id)
+            log.warning("workos.impersonation_refused", workos=signed_in.user.id)
             return Refused(Explain.SOCIAL_FAILED)
         used = proved_at(passed.provider, signed_in)
         if used is None:

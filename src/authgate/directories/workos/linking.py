@@ -60,7 +60,9 @@ class Linking:
             if found is not None:
                 return self._admitted(found) if isinstance(found, Known) else found
             # Deleted at home. Who comes back there is somebody new, to be found by the rules.
-            await self._links.unlink(user.id, self._audit("link.removed", link, address))
+            await self._links.unlink(
+                user.id, self._audit("person.unlinked", link, address, reason="gone")
+            )
         chosen = await self._chosen(user, provider)
         if not isinstance(chosen, tuple):
             return chosen
@@ -69,7 +71,7 @@ class Linking:
         if refused is not None:
             return refused
         made = Link(user.id, known.person.sub, how, int(self._clock()))
-        holds = await self._links.link(made, self._audit("link.made", made, address))
+        holds = await self._links.link(made, self._audit("person.linked", made, address, how=how))
         if holds.sub != known.person.sub:
             # Another sign-in of the same WorkOS user was judged at the same time, and was first.
             return Refused(Explain.SOCIAL_RETRY)
@@ -100,12 +102,11 @@ class Linking:
             known = by_proven_address(candidates, user)
             if known is not None:
                 return known, "email"
-        log.info("workos.not_linked", workos_id=user.id, candidates=len(candidates))
+        log.info("workos.not_linked", workos=user.id, candidates=len(candidates))
         return Refused(Explain.SOCIAL_NOT_LINKED)
 
-    def _audit(self, event: str, link: Link, address: str) -> AuditEvent:
-        detail = {"workos_id": link.workos_id, "how": link.how}
-        now = int(self._clock())
+    def _audit(self, event: str, link: Link, address: str, **detail: str) -> AuditEvent:
+        now, detail = int(self._clock()), {"workos": link.workos_id, **detail}
         return AuditEvent(now, event, "done", actor=link.sub, address=address, detail=detail)
 
 
