@@ -99,6 +99,30 @@ def test_the_second_factor_is_a_part_of_signing_in(
     assert step_of(request_, session, KNOWN, required) is step
 
 
+LOGIN = a_request(kind="login", client_id="", redirect_uri="", resource="", scopes=())
+
+
+@pytest.mark.parametrize(
+    ("request_", "session", "required", "step"),
+    [
+        (LOGIN, None, 1, Step.SIGN_IN),
+        (LOGIN, a_session(expires_at=NOW), 1, Step.SIGN_IN),
+        (LOGIN, a_session(), 2, Step.SIGN_IN),
+        (replace(LOGIN, factor=TYPED), None, 1, Step.FACTOR),
+        # who is signed in is asked, also right after signing in: any page can send a browser here
+        (LOGIN, a_session(), 1, Step.CONTINUE),
+        (LOGIN, a_session(created_at=NOW), 1, Step.CONTINUE),
+        (replace(LOGIN, cross_site=True), STRONG, 2, Step.CONTINUE),
+        (replace(LOGIN, answered_at=NOW), a_session(), 1, Step.ANSWERED),
+        (replace(LOGIN, expires_at=NOW), a_session(), 1, Step.EXPIRED),
+    ],
+)
+def test_a_login_has_no_client_and_is_never_approved_by_itself(
+    request_: AuthorizationRequest, session: Session | None, required: int, step: Step
+) -> None:
+    assert next_step(request_, None, session, None, NOW, required_assurance=required) is step
+
+
 REDIRECTS = {
     "https://app.example.net/cb": False,
     "http://127.0.0.1:5/cb": True,

@@ -265,14 +265,14 @@ async def session_of(world: World) -> Session:
 async def test_a_person_who_is_still_good_goes_on(world: World) -> None:
     session = await session_of(world)
     world.clock.now += 3600
-    assert await login.still_good(world.parts, session, ADDRESS) == world.person
+    assert await login.still_good(world.parts, session) == world.person
 
 
 async def test_a_person_who_left_is_signed_out_and_barred(world: World) -> None:
     session = await session_of(world)
     says(world, Gone())
     with refused(Reason.LOGIN_PERSON_GONE):
-        await login.still_good(world.parts, session, ADDRESS)
+        await login.still_good(world.parts, session)
     assert await world.store.session(session.session_digest, world.clock.now) is None
     bar = await world.store.bar_of(world.person.sub)
     assert bar is not None
@@ -283,8 +283,8 @@ async def test_an_outage_of_the_directory_is_believed_for_a_while(world: World) 
     session = await session_of(world)
     says(world, Unavailable())
     world.clock.now += 60
-    assert await login.still_good(world.parts, session, ADDRESS) == world.person
+    assert await login.still_good(world.parts, session) == world.person
     world.clock.now += world.parts.policy.outage_grace
     with refused(Reason.RECHECK_UNAVAILABLE):
-        await login.still_good(world.parts, session, ADDRESS)
+        await login.still_good(world.parts, session)
     assert await world.store.bar_of(world.person.sub) is None

@@ -33,7 +33,8 @@ def endpoint(parts: Parts, read: Reader) -> Endpoint:
             log.warning("webhook.refused", why=told)
             raise Refusal(Reason.WEBHOOK_NOT_GENUINE, why=told)
         outcome = await webhooks.heed(parts, told)
-        log.info("webhook.heard", told=printable(told.name), id=told.event_id, outcome=outcome)
+        tell = log.debug if outcome == "ignored" else log.info
+        tell("webhook.heard", told=printable(told.name), id=told.event_id, outcome=outcome)
         return json_answer(200, {})
 
     return Endpoint(post=post)

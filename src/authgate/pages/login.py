@@ -96,7 +96,7 @@ async def _go_on(site: Site, turn: Turn) -> Answer:
     session = turn.interaction.session
     assert session is not None  # the journey asks nobody who is not signed in
     try:
-        person = await steps.still_good(site.parts, session, turn.visitor.address)
+        person = await steps.still_good(site.parts, session)
     except Refusal as refusal:
         return refused(site, turn, refusal)
     return await finish(site, turn, person, via="page")

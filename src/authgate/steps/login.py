@@ -81,18 +81,15 @@ async def open_login(parts: Parts, asked: Parameters, asker: Asker) -> str:
     return handle
 
 
-async def still_good(parts: Parts, session: Session, address: str) -> Person:
+async def still_good(parts: Parts, session: Session) -> Person:
     """The person of a session that goes on without a new sign-in; raises `Refusal`.
 
     They proved themselves hours ago: the directory is asked whether it still stands by them, as it
-    is before a code of ours is redeemed. Whoever is gone is signed out and barred.
+    is before a code of ours is redeemed. Whoever is gone is signed out and barred by that.
     """
-    person, now = session.person, parts.clock()
-    if await vouched_at(parts, person, session.created_at, now) is not None:
-        return person
-    gone = audited(now, "person.barred", actor=person.sub, address=address, reason="person_gone")
-    await parts.store.bar(person.sub, "person_gone", now, gone)
-    raise Refusal(Reason.LOGIN_PERSON_GONE)
+    if await vouched_at(parts, session.person, session.created_at, parts.clock()) is None:
+        raise Refusal(Reason.LOGIN_PERSON_GONE)
+    return session.person
 
 
 async def complete(
@@ -100,7 +97,7 @@ async def complete(
 ) -> str:
     """Tell AuthKit who signed in, and get where the browser goes on. Raises `Refusal`.
 
-    `via` says in the audit trail how the person came to it (sign_in, factor or page).
+    `via` says in the audit trail how the person came to it (sign_in or page).
     """
     name = _unsealed(parts, request)
     email = logins.email_of(person)
