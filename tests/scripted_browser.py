@@ -81,9 +81,9 @@ class Page:
 class ScriptedBrowser:
     """One browser profile with one person in front of it.
 
-    `decision` is the button pressed on the consent page; `code` gives the second factor's code, where
-    one is asked. What was seen stays in `history`, as (method, URL, status), and the cookies stay
-    for the next walk.
+    `decision` is the button pressed on the consent page; `code` gives the code of a second factor,
+    where one is asked. What was seen stays in `history`, as (method, URL, status), and the cookies
+    stay for the next walk.
     """
 
     def __init__(
@@ -152,18 +152,19 @@ class ScriptedBrowser:
             if form.has_button("decision", self.decision):
                 return form, ("decision", self.decision)
             if form.asks_password:
-                for name, kind in form.types.items():
-                    if kind == "password":
-                        form.fields[name] = self.password
-                    elif name == "username" or kind == "email":
-                        form.fields[name] = self.email
+                self._fill_in(form)
                 return form, form.buttons[0] if form.buttons else None
-            if urlsplit(form.action).path.endswith("/oauth/login"):
-                return form, form.buttons[0]  # "Continue as ...?", and yes, it is the same person
             if form.asks_code and self.code is not None:
                 form.fields["code"] = self.code()
                 return form, form.buttons[0] if form.buttons else None
         return None, None
+
+    def _fill_in(self, form: Form) -> None:
+        for name, kind in form.types.items():
+            if kind == "password":
+                form.fields[name] = self.password
+            elif name == "username" or kind == "email":
+                form.fields[name] = self.email
 
     # --- the browser's inside ----------------------------------------------------------------
 

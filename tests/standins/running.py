@@ -40,8 +40,10 @@ def _on_a_thread(standin: Standin) -> Iterator[Standin]:
     thread.start()
     try:
         asyncio.run_coroutine_threadsafe(standin.__aenter__(), loop).result(10)
-        yield standin
-        asyncio.run_coroutine_threadsafe(standin.__aexit__(None, None, None), loop).result(10)
+        try:
+            yield standin
+        finally:
+            asyncio.run_coroutine_threadsafe(standin.__aexit__(None, None, None), loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
