@@ -291,3 +291,14 @@ async def test_an_outage_offers_nothing_new_and_refuses_nobody(house: House) -> 
     begun = await asyncio.gather(*(start(house) for _ in range(20)))
     assert len({one.sealed for one in begun}) == 20
     assert house.standin.calls("/settings") == asked + 1
+
+
+@clause("ASVS", "6.8.1")
+@pytest.mark.parametrize("autoconfirm", [False, True])
+async def test_an_address_counts_as_proven_only_where_the_project_asks_its_owner(
+    autoconfirm: bool,
+) -> None:
+    async with opened_house(quick(autoconfirm=autoconfirm)) as house:
+        assert not house.directory.confirms_addresses  # nothing was heard yet
+        await house.directory.report(CALLBACK)
+        assert house.directory.confirms_addresses is not autoconfirm
