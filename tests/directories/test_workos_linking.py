@@ -382,6 +382,32 @@ async def test_trouble_at_workos_is_nobodys_refusal(house: House, path: str) -> 
     assert isinstance(await house.sign_in(), SignedIn)
 
 
+@pytest.mark.parametrize("path", ["filter=", "/admin/users/", "/settings"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 500},
+        {"status": 404, "body": b"<html>"},
+        {"status": 403, "body": b"{}"},
+        {"status": 200, "body": b'{"users": 5, "id": 5}'},
+        {"status": 200, "body": b"[]"},
+        {"cut": True},
+        {"huge": True},
+    ],
+)
+async def test_trouble_at_home_is_nobody_s_refusal(
+    house: House, fault: dict[str, Any], path: str
+) -> None:
+    """Nor does it make or undo a link."""
+    octo = house.at_home(OCTO.email, OCTO)
+    house.project.fault(path, **fault)
+    assert isinstance(await house.sign_in(), Unavailable)
+    assert await link_of(house) is None
+    house.project.clear()
+    house.home_clocks.forward(6)
+    assert await house.sign_in() == as_at_home(octo, "github")
+
+
 async def test_a_key_that_may_not_look_is_the_operators(house: House, logged: list[str]) -> None:
     house.at_home(OCTO.email, OCTO)
     house.project.gate.secret = "sb_secret_another"

@@ -132,6 +132,17 @@ async def test_staff_in_somebodys_place_is_not_that_person(house: House) -> None
     assert outcome == Refused(Explain.SOCIAL_FAILED)
 
 
+@pytest.mark.parametrize(
+    "method", ["Password", "MagicAuth", "Passkey", "SSO", "MicrosoftOAuth", None]
+)
+async def test_at_the_hosted_page_any_way_is_one(house: House, method: str | None) -> None:
+    user = house.standin.add_user(OCTO.email)
+    body = {"user": user.body(), "access_token": "x", "authentication_method": method}
+    house.standin.fail("/user_management/authenticate", body=body)
+    outcome = await house.finish(await house.start("authkit"), {"code": "c"}, "authkit")
+    assert outcome == SignedIn(person_of(house, "authkit"))
+
+
 @clause("RFC 6749", "4.1.2")
 async def test_a_code_counts_once(house: House) -> None:
     begun = await house.start()

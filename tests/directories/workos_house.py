@@ -38,12 +38,14 @@ class House:
         store: SqliteStore,
         home: SupabaseDirectory | None,
         project: SupabaseStandin | None,
+        home_clocks: Clocks,
         **policy: Any,
     ) -> None:
         self.standin = standin
         self.store = store
         self.clocks = Clocks()
         self.home = home
+        self.home_clocks = home_clocks
         self._project = project
         self.workos = WorkOS(
             WorkOSPolicy(standin.api_key, standin.client_id, standin.api_url), self.clocks.sleep
@@ -108,12 +110,15 @@ async def opened_house(
         WorkOSStandIn(redirect_uris=[CALLBACK], people=crowd) as standin,
         SupabaseStandin(quick(rate_limited=False)) as project,
     ):
-        fetch, home = Fetch(), None
+        fetch, home, clocks = Fetch(), None, Clocks()
         if supabase is not None:
             keys = {"publishable_key": project.gate.publishable, "secret_key": project.gate.secret}
             details = {"auth_url": project.auth_url, **keys, **supabase}
-            home = SupabaseDirectory(SupabasePolicy(**details), fetch, make_vault(), store)
-        house = House(standin, store, home, project if home is not None else None, **policy)
+            home = SupabaseDirectory(
+                SupabasePolicy(**details), fetch, make_vault(), store, clocks.timing()
+            )
+        known = project if home is not None else None
+        house = House(standin, store, home, known, clocks, **policy)
         try:
             yield house
         finally:
