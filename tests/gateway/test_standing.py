@@ -290,18 +290,29 @@ async def test_the_first_call_waits_a_moment_and_no_longer(
 
 
 async def test_an_outage_is_believed_through_and_not_for_ever(
-    standings: ByPerson, home: Home, clock: Clock
+    standings: ByPerson, home: Home, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[str] = []
+    for level in ("warning", "error"):
+        monkeypatch.setattr(log, level, lambda event, **_: told.append(event))
     await standings.of(a_token(), NOW)
     home.says = Unavailable(17)
-    for age in range(ASK_EVERY, POLICY.outage_grace + 1, ASK_EVERY):
-        clock.now = NOW + age
+    began = NOW + ASK_EVERY
+    for age in range(0, POLICY.outage_grace + 1, 10):
+        clock.now = began + age
         assert await standings.of(a_token(), clock.now)
         await settled(standings)
-    clock.now = NOW + POLICY.outage_grace + 1
-    said = await refused(standings, now=clock.now)
-    assert (said.reason, said.retry_after) == (Reason.RECHECK_UNAVAILABLE, 17)
-    assert said.face.status == 503  # on 401 the client would throw its token away
+    clock.now = began + POLICY.outage_grace + 1
+    for _ in range(5):
+        said = await refused(standings, now=clock.now)
+        assert (said.reason, said.retry_after) == (Reason.RECHECK_UNAVAILABLE, 17)
+        assert said.face.status == 503  # on 401 the client would throw its token away
+    clock.now += ASK_EVERY
+    await refused(standings, now=clock.now)
+    await settled(standings)
+    assert set(told[:-1]) == {"recheck.believed"}
+    assert told[-1] == "recheck.refused"
+    assert len(told) == POLICY.outage_grace // ASK_EVERY + 2  # one a question and not one a call
     home.says = None
     clock.now += ASK_EVERY
     await _tried(standings, clock.now)
@@ -309,8 +320,21 @@ async def test_an_outage_is_believed_through_and_not_for_ever(
     assert await standings.of(a_token(), clock.now)
 
 
-async def test_the_grace_of_somebody_new_begins_with_their_first_call(
+async def test_somebody_who_was_away_has_the_same_grace(
     standings: ByPerson, home: Home, clock: Clock
+) -> None:
+    await standings.of(a_token(), NOW)
+    home.says = Unavailable()
+    clock.now = NOW + 7200
+    for age in (0, 1, POLICY.outage_grace):
+        assert await standings.of(a_token(), clock.now + age)
+        await settled(standings)
+    late = clock.now + POLICY.outage_grace + 1
+    assert (await refused(standings, now=late)).reason is Reason.RECHECK_UNAVAILABLE
+
+
+async def test_the_grace_of_somebody_new_begins_with_their_first_call(
+    standings: ByPerson, home: Home
 ) -> None:
     home.says = Unavailable()
     assert await standings.of(a_token(), NOW)

@@ -141,6 +141,7 @@ async def test_one_that_leaves_the_crowd_takes_nothing_with_it(
     await second
     with pytest.raises(asyncio.CancelledError):
         await first
+    assert net.asked(JWKS) == 2  # the second looked itself: the first saw no answer
 
 
 async def test_an_outage_keeps_the_keys_and_is_told(
@@ -203,6 +204,7 @@ async def test_an_outage_does_not_keep_a_key_for_ever(
         (["keys"], 200, "application/json"),
         (None, 200, "application/json"),
         ({"keys": []}, 200, "text/html"),
+        ({"keys": []}, 200, ""),
         ({"error": "x"}, 404, "application/json"),
         ({}, 302, "application/json"),
         ({}, 500, "application/json"),
@@ -344,6 +346,14 @@ async def test_the_report_says_which_switch(issuer: AuthkitIssuer, net: Net) -> 
     assert "Dynamic Client Registration" in notes[0]
     assert "Client ID Metadata Document" in notes[1]
     assert all("dashboard" in note and note.endswith(".") for note in notes)
+
+
+async def test_a_page_in_its_way_is_no_metadata(issuer: AuthkitIssuer, net: Net) -> None:
+    for kind in ("text/html", "text/plain", "application/jwk-set+json", ""):
+        net.say(METADATA, metadata(), content_type=kind)
+        await issuer.report()
+        with pytest.raises(Refusal):
+            await issuer.metadata()
 
 
 async def test_the_report_of_a_wrong_domain(issuer: AuthkitIssuer, net: Net) -> None:

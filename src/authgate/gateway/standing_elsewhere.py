@@ -36,15 +36,13 @@ RETRY_UNSAID = 30
 
 @dataclass(slots=True)
 class _Word:
-    """What is known of a person. `good_at`: when their directory last stood by them, or when it was
-    first to be asked: nothing says what it would have said before that, and the grace of an outage
-    has to begin somewhere."""
+    """What is known of a person."""
 
     display: str
-    good_at: int
     asked_at: int | None = None
-    down: int | None = None
-    """Set while the directory cannot be asked: the seconds after which to try again."""
+    down_since: int | None = None
+    """The first question that the directory could not answer, since it last answered one."""
+    retry_after: int = RETRY_UNSAID
 
 
 class ByPerson:
@@ -73,7 +71,7 @@ class ByPerson:
             raise Refusal(Reason.TOKEN_PERSON_BARRED)
         if word is None:
             return Standing(sub, sub)
-        self._refuse_unless_believed(word, directory, now)
+        self._refuse_unless_believed(word, now)
         return Standing(sub, word.display)
 
     async def close(self) -> None:
@@ -103,7 +101,7 @@ class ByPerson:
         word = self._words.get(sub)
         first = word is None
         if word is None:
-            word = self._words[sub] = _Word(display=sub, good_at=now)
+            word = self._words[sub] = _Word(display=sub)
             if len(self._words) > MOST_PEOPLE:
                 self._words.popitem(last=False)
         due = word.asked_at is None or now - word.asked_at >= ASK_EVERY
@@ -120,12 +118,12 @@ class ByPerson:
         try:
             match await directory.recheck(sub):
                 case StillGood(person):
-                    word.display, word.good_at, word.down = person.display, self._clock(), None
+                    word.display, word.down_since = person.display, None
                 case Gone():
-                    word.down = None
+                    word.down_since = None
                     await self._bar(sub)
                 case Unavailable(retry_after):
-                    word.down = retry_after or RETRY_UNSAID
+                    self._doubt(word, directory, retry_after)
         except Exception as trouble:  # a bug too: the next call has to ask again
             log.error("guard.recheck_broken", error=type(trouble).__name__)
             word.asked_at = None
@@ -138,11 +136,28 @@ class ByPerson:
         if await self._store.bar(sub, "person_gone", now, event):
             log.info("guard.person_gone", sub=sub)
 
-    def _refuse_unless_believed(self, word: _Word, directory: Directory, now: int) -> None:
-        """In an outage the last word counts for as long as it does for a refresh of our own tokens,
-        and then the answer is 503, on which no client throws its token away."""
-        if word.down is None or rules.believed_for(now - word.good_at, self._policy) is not None:
-            return
-        age, grace = now - word.good_at, self._policy.outage_grace
-        log.error("recheck.refused", directory=directory.name, age=age, grace=grace)
-        raise Refusal(Reason.RECHECK_UNAVAILABLE, retry_after=word.down)
+    def _doubt(self, word: _Word, directory: Directory, retry_after: int | None) -> None:
+        """Begin the grace of an outage, or go on with it; the log hears once a question."""
+        now = self._clock()
+        if word.down_since is None:
+            word.down_since = now
+        word.retry_after = retry_after or RETRY_UNSAID
+        age = now - word.down_since
+        left = rules.believed_for(age, self._policy)
+        if left is None:
+            grace = self._policy.outage_grace
+            log.error("recheck.refused", directory=directory.name, age=age, grace=grace)
+        else:
+            log.warning("recheck.believed", directory=directory.name, age=age, left=left)
+
+    def _refuse_unless_believed(self, word: _Word, now: int) -> None:
+        """In an outage the last word counts for a while, and then the answer is 503, on which no
+        client throws its token away.
+
+        The while begins with the first question that got no answer. Somebody who was away for an
+        hour has nothing older to show than somebody who was not: each would have been asked about
+        at their call, had it been possible.
+        """
+        since = word.down_since
+        if since is not None and rules.believed_for(now - since, self._policy) is None:
+            raise Refusal(Reason.RECHECK_UNAVAILABLE, retry_after=word.retry_after)

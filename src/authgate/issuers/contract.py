@@ -85,7 +85,6 @@ class ServerMetadata:
     authorization_endpoint: str
     token_endpoint: str
     registration_endpoint: str | None
-    scopes: tuple[str, ...]
     takes_metadata_documents: bool = False
 
 

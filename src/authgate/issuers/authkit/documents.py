@@ -20,8 +20,6 @@ TELL_EVERY = 60.0  # seconds between two lines on one outage
 # whoever keeps us from hearing of it.
 STALE = 86_400.0
 
-_JSON = ("application/json", "application/jwk-set+json")
-
 Value = TypeVar("Value")
 
 
@@ -30,7 +28,10 @@ class Trouble(Exception):
 
 
 class Document(Generic[Value]):
-    """`read` makes a value of the JSON object, or raises `Trouble`; `name` is for the log."""
+    """`read` makes a value of the JSON object, or raises `Trouble`; `name` is for the log.
+
+    `kinds` are the content types that it may come as.
+    """
 
     def __init__(
         self,
@@ -39,12 +40,14 @@ class Document(Generic[Value]):
         name: str,
         read: Callable[[Mapping[str, object]], Value],
         *,
+        kinds: tuple[str, ...] = ("application/json",),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fetch = fetch
         self.url = url
         self._name = name
         self._read = read
+        self._kinds = kinds
         self._clock = clock
         self._asking = asyncio.Lock()
         self._found: Mapping[str, object] | None = None
@@ -67,26 +70,34 @@ class Document(Generic[Value]):
             if self._clock() - self._tried_at < at_most_every:
                 return
             try:
-                found = await self._ask()
-                if found != self._found:  # else the value of before stays the very same object
-                    self._value = self._read(found)
-                    self._found = found
-            except Trouble as trouble:
-                self._failed(str(trouble))
-            else:
-                self._good_at = self._clock()
-                if self.trouble is not None:
-                    log.info("authkit.reached_again", document=self._name)
-                self.trouble = None
-            finally:
+                await self._look()
+            except asyncio.CancelledError:
+                raise  # nobody has looked; whoever waits here is the next to
+            except Exception:  # a bug, which must not be met more often either
                 self._tried_at = self._clock()
+                raise
+            self._tried_at = self._clock()
+
+    async def _look(self) -> None:
+        try:
+            found = await self._ask()
+            if found != self._found:  # else the value of before stays the very same object
+                self._value = self._read(found)
+                self._found = found
+        except Trouble as trouble:
+            self._failed(str(trouble))
+            return
+        self._good_at = self._clock()
+        if self.trouble is not None:
+            log.info("authkit.reached_again", document=self._name)
+        self.trouble = None
 
     async def _ask(self) -> Mapping[str, object]:
         try:
             answer = await self._fetch.json(Call("GET", self.url, total=TOTAL))
         except FetchFailed as failed:
             raise Trouble(f"cannot be had ({failed.kind.value})") from None
-        return _json_object(answer)
+        return _json_object(answer, self._kinds)
 
     def _failed(self, trouble: str) -> None:
         """One line when it begins, or changes, and one a minute while it lasts."""
@@ -100,11 +111,11 @@ class Document(Generic[Value]):
         self.trouble = trouble
 
 
-def _json_object(answer: Answer) -> Mapping[str, object]:
+def _json_object(answer: Answer, kinds: tuple[str, ...]) -> Mapping[str, object]:
     """The body of a plain 200 with JSON in it; a page that was put in its way is none."""
     if answer.status != 200:
         raise Trouble(f"is not there (status {answer.status})")
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in _JSON or not isinstance(answer.body, dict):
+    if kind not in kinds or not isinstance(answer.body, dict):
         raise Trouble("is no JSON object")
     return answer.body

@@ -70,7 +70,12 @@ class AuthkitIssuer:
         self._policy = policy
         self._fetch = fetch
         self._keys: Document[Keys] = Document(
-            fetch, policy.domain + JWKS_PATH, "jwks", read_keys, clock=monotonic
+            fetch,
+            policy.domain + JWKS_PATH,
+            "jwks",
+            read_keys,
+            kinds=("application/json", "application/jwk-set+json"),
+            clock=monotonic,
         )
         self._metadata: Document[ServerMetadata] = Document(
             fetch,

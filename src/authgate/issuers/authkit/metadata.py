@@ -33,7 +33,8 @@ def read_metadata(document: Mapping[str, object], issuer: str) -> ServerMetadata
     """
     if document.get("issuer") != issuer:
         raise Trouble("names another issuer than WORKOS_AUTHKIT_DOMAIN, which must be the same")
-    if "S256" not in _list(document, "code_challenge_methods_supported"):
+    methods = document.get("code_challenge_methods_supported")
+    if not isinstance(methods, list) or "S256" not in methods:
         raise Trouble("does not offer PKCE with S256")
     body = orjson.dumps(document)
     if len(body) > MAX_BODY:
@@ -46,7 +47,6 @@ def read_metadata(document: Mapping[str, object], issuer: str) -> ServerMetadata
         registration_endpoint=None
         if registration is None
         else _endpoint(document, "registration_endpoint", issuer),
-        scopes=_list(document, "scopes_supported"),
         takes_metadata_documents=document.get("client_id_metadata_document_supported") is True,
     )
 
@@ -68,9 +68,3 @@ def _endpoint(document: Mapping[str, object], name: str, issuer: str) -> str:
     if not url.isascii() or not url.isprintable() or any(c in url for c in " #?\\"):
         raise Trouble(f"has a {name} that is no plain address")
     return url
-
-
-def _list(document: Mapping[str, object], name: str) -> tuple[str, ...]:
-    value = document.get(name)
-    listed = value if isinstance(value, list) else []
-    return tuple(one for one in listed[:100] if isinstance(one, str) and len(one) <= 200)
