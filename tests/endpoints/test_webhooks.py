@@ -263,6 +263,15 @@ async def test_a_user_who_is_linked_anew_since_keeps_what_is_new(house: House) -
     assert not await house.barred()
 
 
+async def test_whom_the_link_and_the_event_name_differently_both_go(house: House) -> None:
+    """The id was changed at WorkOS: that user was the one before, and is the other now."""
+    await house.link()
+    assert await house.send(deleted(external_id="another-person")) == 200
+    assert await house.barred()
+    assert await house.store.bar_of("another-person") is not None
+    assert await house.store.bar_of(USER) is None
+
+
 async def test_another_workos_user_from_before_protects_nobody(house: House) -> None:
     await house.link(USER)
     await house.link("user_02ALICE", now() - 9_000)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from authgate.protocol import logins
 from authgate.steps.parts import Parts, audited
 
+_DELETED = "workos_user_deleted"
 _IDENTIFIER = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
@@ -52,26 +53,34 @@ async def heed(parts: Parts, told: Told) -> str:
 async def _user_deleted(parts: Parts, told: Told) -> str:
     """End what the person has here, unless they are another WorkOS user by now.
 
-    Without a link the event's `external_id` names the person: the id that we gave at a login, or
-    that somebody else's application gave, and then nobody here has it. Without either the person is
-    WorkOS's own, by its own id. The link goes last: without it a repetition would find nobody.
+    Our link says who that is, and the event's `external_id`: the id that we gave at a login, or
+    that somebody else's application gave, and then nobody here has it. Should they differ, both
+    were this WorkOS user. Without either the person is WorkOS's own, by its own id. The link goes
+    last: without it a repetition would find nobody.
     """
     workos_id, now = told.identifier("id"), parts.clock()
     if workos_id is None:
         return "nobody"
     link = await parts.store.link_of(workos_id)
-    sub = link.sub if link is not None else told.identifier("external_id") or workos_id
+    named = (told.identifier("external_id"), link.sub if link is not None else None)
+    subs = {sub for sub in named if sub is not None} or {workos_id}
     happened_at = now if told.happened_at is None else told.happened_at
-    linked = await parts.store.links_to(sub)
-    newer = any(one.workos_id != workos_id and one.linked_at > happened_at for one in linked)
-    reason = "workos_user_deleted"
-    if not newer:
-        ended = audited(now, "person.barred", actor=sub, reason=reason)
-        await parts.store.end_grants_of(sub, reason, now, ended)
+    ended = [await _end_unless_newer(parts, sub, workos_id, happened_at) for sub in subs]
     if link is not None:
-        gone = audited(now, "person.unlinked", actor=sub, workos=workos_id, reason=reason)
+        gone = audited(now, "person.unlinked", actor=link.sub, workos=workos_id, reason=_DELETED)
         await parts.store.unlink(workos_id, gone)
-    return "unlinked" if newer else "ended"
+    return "ended" if any(ended) else "unlinked"
+
+
+async def _end_unless_newer(parts: Parts, sub: str, workos_id: str, happened_at: int) -> bool:
+    """False: they were linked to another WorkOS user after that, and what they have is its."""
+    now = parts.clock()
+    linked = await parts.store.links_to(sub)
+    if any(one.workos_id != workos_id and one.linked_at > happened_at for one in linked):
+        return False
+    ended = audited(now, "person.barred", actor=sub, reason=_DELETED)
+    await parts.store.end_grants_of(sub, _DELETED, now, ended)
+    return True
 
 
 async def _session_revoked(parts: Parts, told: Told) -> str:
