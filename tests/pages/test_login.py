@@ -540,3 +540,18 @@ async def test_headers_of_every_page(house: House, browser: Browser) -> None:
         assert page.headers[name] == value
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "script" not in page.tags
+
+
+async def test_below_a_path_of_an_https_host(build: Build, logins: ToldLogins) -> None:
+    plain = await build(issuer="https://mcp.example.org/auth")
+    browser = mount_logins(plain.parts, plain.clock, logins).browser()
+    asked = await browser.get("/auth/oauth/login?external_auth_id=a")
+    assert asked.location.startswith("/auth/oauth/continue?request=")
+    assert all("; Secure" in cookie for cookie in asked.set_cookies)
+    page = await browser.get(asked.location)
+    answer = await browser.submit(page.form("/auth/oauth/sign-in"), username=ADA, password=PASSWORD)
+    assert answer.location == ONWARD
+    asked = await browser.get("/auth/oauth/login?external_auth_id=b")
+    page = await browser.get(asked.location)
+    assert (await browser.submit(page.form("/auth/oauth/login"))).location == ONWARD
+    assert set(browser.jar) == {"__Host-authgate-browser", "__Host-authgate-session"}
