@@ -58,7 +58,8 @@ GOOD = {
     "AUTHGATE_UPSTREAM_LIMIT": ["1", "100000"],
     "AUTHGATE_UPSTREAM_LIMIT_PERSON": ["1", "100000"],
     "AUTHGATE_UPSTREAM_COMMAND": [],
-    "AUTHGATE_ROLLOUT": ["required"],
+    "AUTHGATE_CONFIG_FILE": ["/etc/authgate/authgate.toml"],
+    "AUTHGATE_ROLLOUT": ["off", "observe", "optional", "required"],
     "AUTHGATE_DRAIN": ["1", "3600"],
     "AUTHGATE_METRICS_BIND": [],
     "LOG_LEVEL": ["DEBUG", "info", "Warning", "CRITICAL"],
@@ -192,7 +193,10 @@ BAD = {
     "AUTHGATE_UPSTREAM_LIMIT_PERSON": [("-1", "above 0")],
     "AUTHGATE_DRAIN": [("0", "above 0"), ("1h", "whole number")],
     "AUTHGATE_UPSTREAM_COMMAND": [("npx server", "built-in example")],
-    "AUTHGATE_ROLLOUT": [("observe", "required only"), ("sometimes", "off, observe")],
+    "AUTHGATE_ROLLOUT": [
+        ("sometimes", "off, observe, optional or required"),
+        ("OFF", "off, observe"),
+    ],
     "AUTHGATE_METRICS_BIND": [("127.0.0.1:9090", "no metrics listener")],
     "LOG_LEVEL": [("LOUD", "DEBUG, INFO"), ("10", "DEBUG, INFO")],
     "WORKOS_API_KEY": [("sk_test_1\n", "copy the key again"), ("sk test", "copy the key again")],
@@ -240,7 +244,7 @@ BAD = {
 
 def test_every_setting_is_tried_here() -> None:
     names = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    free = {"AUTHGATE_DATA_DIR", "WORKOS_CLIENT_ID"}
+    free = {"AUTHGATE_CONFIG_FILE", "AUTHGATE_DATA_DIR", "WORKOS_CLIENT_ID"}
     assert set(GOOD) == names
     assert set(BAD) == names - free
 
