@@ -37,7 +37,7 @@ class Standing:
         """A client with the person's token."""
         return httpx2.AsyncClient(
             headers=ACCEPT | self.bearer(person),
-            timeout=20,
+            timeout=60,
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
             trust_env=False,
             **options,

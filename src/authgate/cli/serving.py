@@ -217,6 +217,9 @@ class _Supervisor(Multiprocess):
                 os.kill(worker.pid, signal.SIGHUP)
 
     def join_all(self) -> None:
+        for listener in self.sockets:
+            # Or whoever connects while the workers drain would wait for an answer in vain.
+            listener.close()
         drain = self.config.timeout_graceful_shutdown or 0
         deadline = time.monotonic() + drain + LAST_CALL
         for worker in self.processes:

@@ -26,7 +26,7 @@ from authgate.gateway.identity import Identity
 from authgate.gateway.inbound import Body
 from authgate.gateway.sessions import Sessions
 from authgate.gateway.slots import Slots
-from authgate.gateway.upstream import Upstream
+from authgate.gateway.upstream import BUFFER, Upstream
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.mcp import LISTEN, Call, check_agreement
@@ -266,7 +266,7 @@ class Exchange:
         content = response.content
         more = has_body
         while more:
-            part = await content.readany()
+            part = await content.read(BUFFER)  # what there is, up to so much
             more = bool(part) and not content.at_eof()
             await self._send(_body(part, more=more))
         if not has_body:

@@ -25,7 +25,7 @@ CONNECT = 3.0  # seconds; whoever is up answers a SYN at once
 # Below the five seconds after which the usual servers close an idle connection: a POST sent on one
 # that is just being closed would be lost, and must not be sent twice.
 KEEP_ALIVE = 3.0
-BUFFER = 65_536  # bytes read ahead of a slow client (twice that at most), per exchange
+BUFFER = 65_536  # bytes read ahead of a slow client; with what arrives at once, about 512 KiB each
 HEADER_LIMIT = 16_384
 PIECE = 1 << 18  # bytes
 
