@@ -55,6 +55,10 @@ demo: $(VENV)/base.stamp ## start authgate and walk the whole flow with a real M
 demo-supabase: $(VENV)/base.stamp ## the same for people of a Supabase project (a stand-in plays it)
 	@$(RUN)/python -m tests.standins.demo $(ARGS)
 
+.PHONY: demo-authkit
+demo-authkit: $(VENV)/base.stamp ## the same where WorkOS's AuthKit issues the tokens (a stand-in too)
+	@$(RUN)/python -m tests.standins.demo_authkit $(ARGS)
+
 .PHONY: serve
 serve: $(VENV)/base.stamp ## run the server on this machine (ARGS="--port 9000")
 	@$(RUN)/authgate serve $(ARGS)

@@ -14,7 +14,8 @@ import pytest
 from rich.console import Console
 
 from authgate.cli.demo_server import DemoFailed
-from authgate.cli.demo_trail import STEPS, Trail, shorten
+from authgate.cli.demo_steps import STEPS, at_authkit
+from authgate.cli.demo_trail import Trail, shorten
 from authgate.cli.demo_visitor import Move, Visitor, VisitorLost
 from tests.cli.conftest import Done, Operator
 from tests.cli.serving import CALLBACK, HandClient, running
@@ -292,4 +293,70 @@ def test_what_another_site_answers_is_judged_by_whether_it_goes_on() -> None:
     trail.must_be_complete()
     trail.moved(Move("GET", "https://project.example/cb", 500, 0.001, "page", "Sorry"))
     with pytest.raises(DemoFailed, match=r"https://project\.example/cb answered 500"):
+        trail.must_be_complete()
+
+
+# --- where AuthKit issues -------------------------------------------------------------------------
+
+
+def with_authkit(operator: Operator, domain: str, *words: str) -> Done:
+    (operator.folder / ".env").write_text(
+        f"AUTHGATE_ISSUER=authkit\nWORKOS_AUTHKIT_DOMAIN={domain}\nWORKOS_API_KEY=sk_test_secret\n"
+        f"WORKOS_API_URL=http://127.0.0.1:9\nAUTHGATE_PUBLIC_URL=https://auth.example.com\n"
+    )
+    operator.env.pop("AUTHGATE_NONSENSE", None)
+    return operator.spawn("authgate", "demo", "--authkit", *words)
+
+
+def test_a_real_authkit_is_for_a_person_who_is_told_what_to_do(bare: Operator) -> None:
+    done = with_authkit(bare, "https://tenant.authkit.app")
+    assert (done.code, done.out) == (1, "")
+    assert "https://tenant.authkit.app" in done.err
+    for needed in (
+        "https://auth.example.com/oauth/login",
+        "Login URI",
+        "https://auth.example.com/mcp",
+        "resource indicator",
+        "Dynamic Client Registration",
+        "authgate doctor workos",
+        "make demo-authkit",
+    ):
+        assert needed in done.err
+    assert "sk_test_secret" not in done.err
+    assert_nothing_is_left(bare, done.err)
+
+
+def test_authkit_has_to_be_set_up_and_to_know_the_port(bare: Operator) -> None:
+    done = with_authkit(bare, "http://127.0.0.1:9")
+    assert (done.code, done.out) == (2, "")
+    assert "--port" in done.err
+    (bare.folder / ".env").write_text("")
+    done = bare.spawn("authgate", "demo", "--authkit", "--port", "8765")
+    assert (done.code, done.out) == (2, "")
+    assert "AUTHGATE_ISSUER=authkit" in done.err
+
+
+def test_an_authkit_that_does_not_answer_ends_it_in_a_sentence(bare: Operator) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    done = with_authkit(bare, "http://127.0.0.1:9", "--port", str(port))
+    assert done.code == 1
+    assert "authgate demo failed: " in done.err
+    assert "Traceback" not in done.err
+    assert_nothing_is_left(bare, done.out)
+
+
+@pytest.mark.parametrize("own_people", [True, False])
+def test_authkits_walk_is_judged_by_its_own_steps(own_people: bool) -> None:
+    plan = at_authkit("https://tenant.example", own_people=own_people)
+    trail = Trail(Console(quiet=True), plan)
+    for step in plan.steps:
+        if step.key == "shut-out":
+            trail.begin(step.key)
+        else:
+            trail.note(step.key, "GET /", step.status, "", 0.001)
+    trail.must_be_complete()
+    consent = "https://tenant.example/oauth2/authorize/consent"
+    trail.moved(Move("POST", consent, 500, 0.001, "page", "Sorry"))
+    with pytest.raises(DemoFailed, match="the answer was 500 and must be 302"):
         trail.must_be_complete()

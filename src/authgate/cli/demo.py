@@ -20,6 +20,7 @@ from authgate.cli.options import EnvFile, PasswordStdin
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from authgate.cli.demo_authkit import AuthKit
     from authgate.cli.demo_guest import Guest
     from authgate.cli.demo_server import DemoServer
     from authgate.cli.demo_trail import Trail
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 ByProvider = Literal["github", "google"]
 
 
-def demo(
+def demo(  # noqa: PLR0913, PLR0917 (each is an option)
     once: Annotated[
         bool, typer.Option("--once", help="End after the walk, even on a terminal.")
     ] = False,
@@ -47,6 +48,14 @@ def demo(
             "whose provider a script may visit; the real ones want a person's browser.",
         ),
     ] = None,
+    authkit: Annotated[
+        bool,
+        typer.Option(
+            "--authkit",
+            help="The AuthKit of the settings issues the tokens. It has to be a stand-in on this "
+            "machine; for a real one the demo says what to do with a browser.",
+        ),
+    ] = False,
     password_stdin: PasswordStdin = False,
     env_file: EnvFile = None,
 ) -> None:
@@ -66,12 +75,13 @@ def demo(
 
     from authgate.cli.demo_server import DemoFailed, DemoServer, stop_on_signals
 
+    issuer = _issuer(env_file, port) if authkit else None
     guest = _guest(person, provider, env_file, from_stdin=password_stdin)
     stop_on_signals()
     console = Console(highlight=False)
     stays = sys.stdout.isatty() and not once
     try:
-        with DemoServer(port, guest) as server:
+        with DemoServer(port, guest, issuer) as server:
             try:
                 _show(console, server)
                 if stays:
@@ -84,6 +94,12 @@ def demo(
         raise typer.Exit(REFUSED) from None
     except KeyboardInterrupt:
         typer.echo("\nThe demo has ended; nothing is left of it.", err=True)
+
+
+def _issuer(env_file: Path | None, port: int) -> AuthKit:
+    from authgate.cli.demo_authkit import authkit
+
+    return authkit(env_file, port)
 
 
 def _guest(
@@ -108,6 +124,7 @@ def _show(console: Console, server: DemoServer) -> None:
     import time
     from importlib.metadata import version
 
+    from authgate.cli.demo_steps import BUILTIN, at_authkit
     from authgate.cli.demo_trail import Trail
 
     console.print(
@@ -115,8 +132,12 @@ def _show(console: Console, server: DemoServer) -> None:
     )
     console.print(f"    server   {server.url}, up after {server.seconds:.2f} s")
     console.print(f"    person   {server.email}, {server.introduce()}", markup=False)
+    plan = BUILTIN
+    if server.authkit is not None:
+        console.print(f"    tokens   of {server.issuer}, which is AuthKit here")
+        plan = at_authkit(server.issuer, own_people=server.guest is None)
     began = time.perf_counter()
-    trail = Trail(console)
+    trail = Trail(console, plan)
     _walk(server, trail)
     console.print(
         f"\nDone: {len(trail.seen)} steps, each as it must be, "

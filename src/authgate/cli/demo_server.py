@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from authgate.cli.demo_authkit import AuthKit
     from authgate.cli.demo_guest import Guest
 
 STARTS_WITHIN = 30.0
@@ -35,12 +36,16 @@ class DemoFailed(Exception):
 class DemoServer:
     """`with DemoServer(port) as server:` answers when the server answers (port 0: a free one).
 
-    With a guest, who is known elsewhere, nobody is added here.
+    With a guest, who is known elsewhere, nobody is added here. With an AuthKit, that issues the
+    tokens.
     """
 
-    def __init__(self, port: int = 0, guest: Guest | None = None) -> None:
+    def __init__(
+        self, port: int = 0, guest: Guest | None = None, authkit: AuthKit | None = None
+    ) -> None:
         self.port = port
         self.guest = guest
+        self.authkit = authkit
         self.email = guest.email if guest else "demo@example.com"
         self.password = guest.password if guest else secrets.token_urlsafe(15)
         self.seconds = 0.0
@@ -54,6 +59,11 @@ class DemoServer:
     @property
     def mcp_url(self) -> str:
         return f"{self.url}/mcp"
+
+    @property
+    def issuer(self) -> str:
+        """Whom the tokens are from."""
+        return self.authkit.domain if self.authkit else self.url
 
     def __enter__(self) -> DemoServer:
         try:
@@ -73,12 +83,19 @@ class DemoServer:
         self._add_person()
         return "by: authgate people add"
 
+    def shut_out(self) -> None:
+        """`authgate people disable`, the same way."""
+        self._people("disable", self.email)
+
     def _add_person(self) -> None:
         """`authgate people add`, beside the running server, as an operator does it."""
-        command = [sys.executable, "-m", "authgate", "people", "add", self.email]
+        self._people("add", self.email, "--password-stdin", stdin=self.password)
+
+    def _people(self, *words: str, stdin: str = "") -> None:
+        command = [sys.executable, "-m", "authgate", "people", *words]
         done = subprocess.run(  # noqa: S603 - our own interpreter with our own words
-            [*command, "--password-stdin"],
-            input=self.password,
+            command,
+            input=stdin,
             cwd=self._folder,
             env=self._environment(),
             capture_output=True,
@@ -86,7 +103,7 @@ class DemoServer:
             check=False,
         )
         if done.returncode != 0:
-            raise DemoFailed(f"authgate people add failed: {done.stderr.strip()}")
+            raise DemoFailed(f"authgate people {words[0]} failed: {done.stderr.strip()}")
 
     def wait(self) -> int:
         """Until the child ends by itself; its exit code."""
@@ -151,8 +168,9 @@ class DemoServer:
 
     def _environment(self) -> dict[str, str]:
         own = {name: text for name, text in os.environ.items() if not name.startswith(FOREIGN)}
-        project = self.guest.environment if self.guest else {}
-        return own | {"AUTHGATE_DATA_DIR": str(self._folder / "data")} | dict(project)
+        project = dict(self.guest.environment) if self.guest else {}
+        issuer = dict(self.authkit.environment) if self.authkit else {}
+        return own | {"AUTHGATE_DATA_DIR": str(self._folder / "data")} | project | issuer
 
 
 def _free_port() -> int:

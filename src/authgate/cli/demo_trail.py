@@ -1,8 +1,8 @@
-"""The steps of the demo: their order, what each must answer, and how each is shown.
+"""What happens in the demo, step by step: judged and shown as it passes.
 
-What passes over the wire is recorded as it happens and told in plain words, with tokens and codes
-shortened. An answer that is not as it must be is remembered here, because the MCP client may hide
-it behind an error of its own. Never here: who sends the requests (`demo_walk`).
+What passes over the wire is told in plain words, with tokens and codes shortened. An answer that is
+not as it must be is remembered here, because the MCP client may hide it behind an error of its own.
+Never here: who sends the requests (`demo_walk`), and which steps there are (`demo_steps`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import base64
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -20,52 +19,21 @@ from rich.console import Console
 from rich.text import Text
 
 from authgate.cli.demo_server import DemoFailed
+from authgate.cli.demo_steps import BUILTIN, Plan
 from authgate.cli.demo_visitor import Move
 
 SHOWN = 4  # characters at each end of a secret value: to recognise it, of no use to anybody else
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step: its key, the words for it, and the status it must have."""
-
-    key: str
-    title: str
-    status: int
-
-
-STEPS = (
-    Step("challenge", "The client calls the MCP server without a token", 401),
-    Step("resource", "It reads which authorization server protects it", 200),
-    Step("metadata", "It reads what that authorization server can do", 200),
-    Step("register", "It registers itself", 201),
-    Step("authorize", "It sends the person's browser to sign in, with a PKCE challenge", 303),
-    Step("sign-in", "The person signs in", 303),
-    Step("consent", "The person allows the client", 303),
-    Step("token", "The client exchanges the code and its PKCE verifier for tokens", 200),
-    Step("call", "It calls the protected tool whoami", 200),
-    Step("refresh", "The token is treated as expired: the client refreshes it", 200),
-    Step("call-again", "It calls whoami with the new token", 200),
-    Step("revoke", "The client revokes what it was given", 200),
-    Step("refused", "The revoked token opens nothing any more", 401),
-)
-_PAGES = {
-    "/oauth/sign-in": "sign-in",
-    "/oauth/factor": "sign-in",  # its second half, where a second factor is due
-    "/oauth/start/github": "sign-in",  # away, and back: all of it is the one step
-    "/oauth/start/google": "sign-in",
-    "/oauth/callback": "sign-in",
-    "/oauth/consent": "consent",
-}
-_BY_KEY = {step.key: step for step in STEPS}
-
-
 class Trail:
     """What happened so far, printed as it happens."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, plan: Plan = BUILTIN) -> None:
         self._console = console
+        self._plan = plan
+        self._by_key = {step.key: step for step in plan.steps}
         self._began: dict[int, float] = {}
+        self._home = ""
         self.seen: list[str] = []
         self.problem: str | None = None
 
@@ -73,6 +41,7 @@ class Trail:
 
     async def sent(self, request: httpx2.Request) -> None:
         self._began[id(request)] = time.perf_counter()
+        self._home = self._home or request.url.netloc.decode()  # it calls us first of all
 
     async def answered(self, response: httpx2.Response) -> None:
         took = time.perf_counter() - self._began.pop(id(response.request), time.perf_counter())
@@ -80,14 +49,17 @@ class Trail:
         if key in ("resource", "metadata", "register", "token", "refresh"):
             await response.aread()
         request = response.request
-        asked = f"{request.method} {request.url.path}{_asked(request)}"
+        url = request.url
+        elsewhere = url.netloc.decode() != self._home
+        address = f"{url.scheme}://{url.netloc.decode()}{url.path}" if elsewhere else url.path
+        asked = f"{request.method} {address}{_asked(request)}"
         self.note(key, asked, response.status_code, _came(key, response), took)
 
     def moved(self, move: Move) -> None:
         """What the person's browser did."""
         asked, came = f"{move.method} {move.address}", _ended(move)
-        if not move.elsewhere:
-            key = _PAGES.get(move.address, "authorize")
+        key = self._plan.pages.get(move.address, "" if move.elsewhere else "authorize")
+        if key:
             self.note(key, asked, move.status, came, move.seconds)
             return
         right = move.status < 400  # how others do it is theirs, as long as it goes on
@@ -101,14 +73,14 @@ class Trail:
             return "resource"
         if path.startswith("/.well-known/"):
             return "metadata"
-        if path == "/oauth/token":
+        if path in ("/oauth/token", "/oauth2/token"):
             grant = dict(parse_qsl(request.content.decode())).get("grant_type")
             return "refresh" if grant == "refresh_token" else "token"
-        if path in ("/oauth/register", "/oauth/revoke"):
-            return path.removeprefix("/oauth/")
+        if path in ("/oauth/register", "/oauth2/register", "/oauth/revoke"):
+            return path.rpartition("/")[2]
         if "authorization" not in request.headers:
             return "challenge"
-        if "revoke" in self.seen:
+        if self.seen[-1] in ("revoke", "shut-out"):
             return "refused"
         return "call-again" if "refresh" in self.seen else "call"
 
@@ -116,15 +88,20 @@ class Trail:
 
     def note(self, key: str, asked: str, status: int, came: str, seconds: float) -> None:
         """Print one exchange under its step, and judge it."""
-        step = _BY_KEY[key]
-        if not self.seen or self.seen[-1] != key:
-            self.seen.append(key)
-            self._print(Text(f"\n{len(self.seen):>2}  {step.title}", style="bold"))
+        step = self._by_key[key]
+        self.begin(key)
         # The notification that ends the handshake of the earlier protocol is 202.
         right = status == step.status or (key.startswith("call") and status == 202)
         self._exchange(asked, status, came, seconds, right=right)
         if not right and self.problem is None:
             self.problem = f"{step.title}: the answer was {status} and must be {step.status}."
+
+    def begin(self, key: str) -> None:
+        """Print the head of a step, unless that is the one we are in."""
+        if not self.seen or self.seen[-1] != key:
+            self.seen.append(key)
+            title = self._by_key[key].title
+            self._print(Text(f"\n{len(self.seen):>2}  {title}", style="bold"))
 
     def _exchange(self, asked: str, status: int, came: str, seconds: float, *, right: bool) -> None:
         line = Text("    ← ", style="dim")
@@ -143,11 +120,11 @@ class Trail:
 
     def must_be_complete(self) -> None:
         """Every step came, once, in its order."""
-        expected = [step.key for step in STEPS]
+        expected = [step.key for step in self._plan.steps]
         if self.problem is not None:
             raise DemoFailed(self.problem)
         if self.seen != expected:
-            missing = [_BY_KEY[key].title for key in expected if key not in self.seen]
+            missing = [self._by_key[key].title for key in expected if key not in self.seen]
             raise DemoFailed(f"steps are missing or out of order: {missing or self.seen}")
 
 
@@ -199,9 +176,14 @@ def _came(key: str, response: httpx2.Response) -> str:
             token = document["access_token"]
             return (
                 f"access_token {shorten(token)} ({claims(token)['alg']}, "
-                f"{document['expires_in']} s, scope {document['scope']}), "
+                f"{document['expires_in']} s{_scope(document)}), "
                 f"refresh_token {shorten(document.get('refresh_token', '(none)'))}"
             )
+
+
+def _scope(document: dict[str, Any]) -> str:
+    """It may be left out where all was granted that was asked for (RFC 6749 section 5.1)."""
+    return f", scope {document['scope']}" if "scope" in document else ""
 
 
 def _ended(move: Move) -> str:
@@ -216,6 +198,8 @@ def _ended(move: Move) -> str:
 
 def _redirect(url: str) -> str:
     parts = urlsplit(url)
-    query = {name: shorten(value) for name, value in parse_qsl(parts.query) if name != "iss"}
-    words = " ".join(f"{name}={value}" for name, value in query.items())
-    return f"back to {parts.scheme}://{parts.netloc}{parts.path} with {words} and iss"
+    query = dict(parse_qsl(parts.query))
+    named = query.pop("iss", None)
+    words = " ".join(f"{name}={shorten(value)}" for name, value in query.items())
+    iss = " and iss" if named is not None else ""
+    return f"back to {parts.scheme}://{parts.netloc}{parts.path} with {words}{iss}"

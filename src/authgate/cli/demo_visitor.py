@@ -29,7 +29,7 @@ class VisitorLost(Exception):
 class Move:
     """One navigation with its redirects on one site, for whoever watches.
 
-    `address` is a path on the site where the visitor began, and a URL elsewhere; never with the
+    `address` is a path on the visitor's home site, and a URL elsewhere; never with the
     query, which holds secrets. `then` is a page's title, the URL back to the client, or the URL of
     the other site that it goes on to.
     """
@@ -59,7 +59,10 @@ class Provider:
 
 
 class Visitor:
-    """One browser with one person before it. Cookies last as long as the visitor."""
+    """One browser with one person before it. Cookies last as long as the visitor.
+
+    `home` is the site whose pages are ours; the one where the visitor begins if left out.
+    """
 
     def __init__(
         self,
@@ -68,12 +71,15 @@ class Visitor:
         watch: Callable[[Move], None] | None = None,
         code: Callable[[], str] | None = None,
         provider: Provider | None = None,
+        *,
+        home: str = "",
     ) -> None:
         self.email = email
         self.password = password
         self._code = code
         self._provider = provider
-        self._home = ""
+        self._given_home = home
+        self._home = home
         self._watch = watch or (lambda move: None)
         # trust_env: a proxy of this machine has nothing to do with a server on loopback.
         self._browser = httpx2.Client(follow_redirects=False, trust_env=False, timeout=15)
@@ -86,7 +92,7 @@ class Visitor:
 
     def follow(self, authorization_url: str) -> str:
         """Sign in and allow; the redirect back to the client, which is not followed."""
-        self._home = _site(authorization_url)
+        self._home = self._given_home or _site(authorization_url)
         query = parse_qs(urlsplit(authorization_url).query)
         back = query.get("redirect_uri", [""])[0]
         arrived = self._go("GET", authorization_url, None, back)

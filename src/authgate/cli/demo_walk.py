@@ -57,14 +57,22 @@ async def walk(server: DemoServer, trail: Trail) -> None:
     hooks: dict[str, list[EventHook]] = {"request": [trail.sent], "response": [trail.answered]}
     guest = server.guest
     code, through = (guest.code, guest.provider) if guest else (None, None)
-    with Visitor(server.email, server.password, trail.moved, code, through) as visitor:
+    with Visitor(
+        server.email, server.password, trail.moved, code, through, home=server.url
+    ) as visitor:
         provider = _provider(server, visitor, memory)
         async with httpx2.AsyncClient(
             auth=provider, event_hooks=hooks, trust_env=False, timeout=TIMEOUT
         ) as http:
             await _calls(http, provider, server, memory, trail)
     async with httpx2.AsyncClient(event_hooks=hooks, trust_env=False, timeout=TIMEOUT) as http:
-        await _end(http, provider, server, memory)
+        if server.authkit is None:
+            await _revoke(http, provider, memory)
+            await _knock(http, server, memory)
+        elif server.guest is None:
+            trail.begin("shut-out")
+            await asyncio.to_thread(server.shut_out)
+            await _knock(http, server, memory)
     trail.must_be_complete()
 
 
@@ -79,15 +87,15 @@ def _provider(server: DemoServer, visitor: Visitor, memory: Memory) -> OAuthClie
         query = parse_qs(urlsplit(arrived.pop()).query)
         if "code" not in query:
             raise DemoFailed(f"the redirect carries no code: {query}")
-        return AuthorizationCodeResult(
-            code=query["code"][0], state=query["state"][0], iss=query["iss"][0]
-        )
+        # AuthKit sends no `iss`; the client knows from the metadata who has to (RFC 9207).
+        iss = query.get("iss", [None])[0]
+        return AuthorizationCodeResult(code=query["code"][0], state=query["state"][0], iss=iss)
 
     metadata = OAuthClientMetadata(
         client_name="authgate demo",
         redirect_uris=[AnyUrl(CALLBACK)],
         token_endpoint_auth_method="none",  # noqa: S106 - a public client, not a secret
-        scope="mcp:use",
+        scope=None if server.authkit else "mcp:use",  # AuthKit knows none but its own
     )
     return OAuthClientProvider(server.mcp_url, metadata, memory, open_browser, callback)
 
@@ -104,7 +112,7 @@ async def _calls(
         trail.say(f"whoami: {await _whoami(mcp, server)}")
         first = _tokens(memory)
         said = claims(first.access_token)
-        if said.get("aud") != server.mcp_url or said.get("iss") != server.url:
+        if said.get("aud") != server.mcp_url or said.get("iss") != server.issuer:
             raise DemoFailed(f"the token is for {said.get('aud')} from {said.get('iss')}.")
         trail.say(f"the token is good for {said['aud']} alone; its sub is {said['sub']}")
         # The client judges expiry by its own clock, so this is all it takes to make it refresh.
@@ -125,21 +133,23 @@ async def _whoami(mcp: Client, server: DemoServer) -> str:
     return f"{answer['display']}, client {answer['client_id']}"
 
 
-async def _end(
-    http: httpx2.AsyncClient, provider: OAuthClientProvider, server: DemoServer, memory: Memory
-) -> None:
-    """Revoke (the SDK's client has no call for that) and knock once more with the old token."""
+async def _revoke(http: httpx2.AsyncClient, provider: OAuthClientProvider, memory: Memory) -> None:
+    """The SDK's client has no call for it."""
     known = provider.context.oauth_metadata
     tokens, client = _tokens(memory), memory.client
     if known is None or known.revocation_endpoint is None or client is None:
         raise DemoFailed("the metadata names no revocation endpoint.")
     form = {"token": tokens.refresh_token or "", "client_id": client.client_id or ""}
     await http.post(str(known.revocation_endpoint), data=form)
+
+
+async def _knock(http: httpx2.AsyncClient, server: DemoServer, memory: Memory) -> None:
+    """Once more, with the token of before."""
     await http.post(
         server.mcp_url,
         json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami"}},
         headers={
-            "authorization": f"Bearer {tokens.access_token}",
+            "authorization": f"Bearer {_tokens(memory).access_token}",
             "accept": "application/json, text/event-stream",
         },
     )
