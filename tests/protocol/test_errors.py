@@ -116,7 +116,7 @@ STATUSES = {
     "insufficient_scope": {403},
     "slow_down": {429},
     "temporarily_unavailable": {503},
-    "server_error": {500},
+    "server_error": {500, 502},
     "unauthorized": {401},
 }
 

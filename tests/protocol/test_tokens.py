@@ -309,7 +309,10 @@ TOKEN_REASONS = [reason for reason in Reason if reason.value.startswith("token_"
 @pytest.mark.parametrize("reason", [*TOKEN_REASONS, Reason.SCOPE_INSUFFICIENT])
 @clause("RFC 9728", "5.1")
 def test_every_challenge_can_be_read_and_leads_to_the_metadata(reason: Reason) -> None:
-    refusal = Refusal(reason, resource=RESOURCE, scope='x"y\\z, a="b')
+    odd = 'x"y\\z'
+    refusal = Refusal(
+        reason, resource=RESOURCE, scope='x"y\\z, a="b', came=odd, expected=RESOURCE, sub=odd
+    )
     found = parsed(CHALLENGER.challenge(refusal))
     assert found["resource_metadata"] == METADATA_URL
     assert found["scope"] == "mcp:use mcp:admin"

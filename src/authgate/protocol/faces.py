@@ -701,7 +701,7 @@ FACES: dict[Reason, Face] = {
     Reason.TOKEN_PERSON_UNKNOWN: Face(
         "invalid_token",
         401,
-        "The access token speaks for {sub}, whom this server does not know.",
+        "This server does not know {sub} for whom the access token speaks.",
         "Start a new authorization request so that the person signs in at this server; where "
         "AuthKit does not ask for that, sign out there first.",
     ),
@@ -767,6 +767,18 @@ FACES: dict[Reason, Face] = {
         "There is no such session.",
         "Start a new session with initialize, without Mcp-Session-Id.",
     ),
+    Reason.MCP_SESSION_MISSING: Face(
+        "invalid_request",
+        400,
+        "The request names no session.",
+        "Begin with initialize, and send the Mcp-Session-Id of its answer with every request.",
+    ),
+    Reason.MCP_VERSION_UNKNOWN: Face(
+        "invalid_request",
+        400,
+        "The MCP server behind this gateway does not speak this revision of the protocol.",
+        "Begin a session with initialize and one of the revisions in supported.",
+    ),
     Reason.UPSTREAM_UNREACHABLE: Face(
         "upstream_error",
         502,
@@ -797,6 +809,30 @@ FACES: dict[Reason, Face] = {
         503,
         "Too many of {whose} calls and streams are open.",
         "Wait {retry_after} seconds, or end a stream; nothing was sent.",
+    ),
+    Reason.UPSTREAM_FULL: Face(
+        "temporarily_unavailable",
+        503,
+        "Too many of {whose} programs run, and none of them is idle.",
+        "Wait {retry_after} seconds, or end a session; nothing was sent.",
+    ),
+    Reason.UPSTREAM_NOT_STARTED: Face(
+        "upstream_error",
+        502,
+        "The MCP server behind this gateway does not start.",
+        "Try again in {retry_after} seconds; the operator finds the cause in the log.",
+    ),
+    Reason.UPSTREAM_DIED: Face(
+        "upstream_error",
+        502,
+        "The MCP server behind this gateway ended before it answered.",
+        "Find out what the call did before you repeat it; the operator finds the cause in the log.",
+    ),
+    Reason.UPSTREAM_TOO_LONG: Face(
+        "upstream_error",
+        502,
+        "The answer of the MCP server behind this gateway is too long.",
+        "Ask for less at once; the operator can raise AUTHGATE_UPSTREAM_BODY_LIMIT.",
     ),
     Reason.STOPPING: Face(
         "temporarily_unavailable",

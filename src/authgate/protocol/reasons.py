@@ -156,11 +156,17 @@ class Reason(Enum):
     MCP_BODY_MALFORMED = "mcp_body_malformed"
     MCP_HEADER_MISMATCH = "mcp_header_mismatch"
     MCP_SESSION_UNKNOWN = "mcp_session_unknown"
+    MCP_SESSION_MISSING = "mcp_session_missing"
+    MCP_VERSION_UNKNOWN = "mcp_version_unknown"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_BROKEN = "upstream_broken"
     UPSTREAM_REDIRECT = "upstream_redirect"
     UPSTREAM_BUSY = "upstream_busy"
+    UPSTREAM_FULL = "upstream_full"
+    UPSTREAM_NOT_STARTED = "upstream_not_started"
+    UPSTREAM_DIED = "upstream_died"
+    UPSTREAM_TOO_LONG = "upstream_too_long"
     STOPPING = "stopping"
 
     # an issuer elsewhere, asked for a client
