@@ -1,4 +1,4 @@
-"""The table of docs/rollout.md is the rule, and the rule is what happens: one test reads all three."""
+"""The table of docs/rollout.md is the rule, and the rule is what happens: one test reads all."""
 
 from __future__ import annotations
 
