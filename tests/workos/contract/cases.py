@@ -1,8 +1,9 @@
 """The WorkOS environments that the read-only contract runs against.
 
-The stand-in always; a real one where AUTHGATE_TEST_WORKOS_API_KEY, …_CLIENT_ID and
-…_AUTHKIT_DOMAIN name it (any environment will do, a staging one is wiser; …_API_URL is for one
-that is not at api.workos.com). Nothing is made, changed or spent there.
+The stand-in always; a real one where AUTHGATE_TEST_WORKOS_API_KEY and …_CLIENT_ID name it, and with
+…_AUTHKIT_DOMAIN its AuthKit too (…_API_URL is for one that is not at api.workos.com). Nothing is
+made, changed or spent there, so that a production key does no harm; and what holds there as well
+as here, the stand-in may be trusted in.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from authgate.workos.judging import AuthKit, Wanted
 from tests.standins.workos import WorkOSStandIn
 
 PREFIX = "AUTHGATE_TEST_WORKOS_"
-NEEDED = ("API_KEY", "CLIENT_ID", "AUTHKIT_DOMAIN")
+NEEDED = ("API_KEY", "CLIENT_ID")
+AUTHKIT = "AUTHKIT_DOMAIN"
 API = "https://api.workos.com"
 RESOURCE = "https://authgate-contract.example.com/mcp"
 
@@ -31,7 +33,10 @@ Facts = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Tenant:
-    """An environment of WorkOS's: our room and our issuer before it, and the bare SDK beside."""
+    """An environment of WorkOS's: our room and our issuer before it, and the bare SDK beside.
+
+    Where no AuthKit domain is named, it is "" and the issuer is not for use.
+    """
 
     policy: WorkOSPolicy
     domain: str
@@ -51,8 +56,8 @@ class Tenant:
 @asynccontextmanager
 async def tenant(facts: Facts) -> AsyncIterator[Tenant]:
     """The environment of these facts, real or not: they are all that tells the two apart."""
-    domain = facts["AUTHKIT_DOMAIN"]
-    domain = domain if "://" in domain else f"https://{domain}"
+    domain = facts.get(AUTHKIT, "").rstrip("/")
+    domain = domain if "://" in domain or not domain else f"https://{domain}"
     url = facts.get("API_URL") or API
     policy = WorkOSPolicy(facts["API_KEY"], facts["CLIENT_ID"], url)
     workos, fetch = WorkOS(policy), Fetch()
@@ -60,8 +65,8 @@ async def tenant(facts: Facts) -> AsyncIterator[Tenant]:
         api_key=policy.api_key, client_id=policy.client_id, base_url=url, max_retries=1
     ) as sdk:
         try:
-            issuer = AuthkitIssuer(AuthkitPolicy(domain.rstrip("/")), fetch)
-            yield Tenant(policy, domain.rstrip("/"), workos, sdk, issuer, fetch)
+            issuer = AuthkitIssuer(AuthkitPolicy(domain), fetch)
+            yield Tenant(policy, domain, workos, sdk, issuer, fetch)
         finally:
             await workos.close()
             await fetch.close()
@@ -81,19 +86,21 @@ async def stand_in() -> AsyncIterator[Tenant]:
             yield opened
 
 
-def cases(
-    environment: Mapping[str, str],
-) -> dict[str, Callable[[], AbstractAsyncContextManager[Tenant]]]:
-    """The stand-in, and the real one if all of it is named."""
+Cases = dict[str, Callable[[], AbstractAsyncContextManager[Tenant]]]
+
+
+def cases(environment: Mapping[str, str], needed: tuple[str, ...] = NEEDED) -> Cases:
+    """The stand-in, and the real one if all that is needed of it is named."""
     facts = {
         name.removeprefix(PREFIX): value.strip()
         for name, value in environment.items()
         if name.startswith(PREFIX)
     }
-    found: dict[str, Callable[[], AbstractAsyncContextManager[Tenant]]] = {"stand-in": stand_in}
-    if all(facts.get(name) for name in NEEDED):
+    found: Cases = {"stand-in": stand_in}
+    if all(facts.get(name) for name in needed):
         found["real"] = partial(tenant, facts)
     return found
 
 
 CASES = cases(os.environ)
+AUTHKIT_CASES = cases(os.environ, (*NEEDED, AUTHKIT))
