@@ -174,17 +174,25 @@ def to_client(raw: Iterable[Raw], *, has_body: bool) -> list[Raw]:
 
     A length passes only where it alone says how long the body is.
     """
-    headers = [(name.lower(), value) for name, value in raw]
-    hidden = _NOT_TO_CLIENT | _named_by(value for name, value in headers if name == b"connection")
-    kept = [item for item in headers if item[0] not in hidden]
-    kept += [
-        item
-        for item in headers
-        if item[0] == b"set-cookie" and OURS not in item[1].partition(b"=")[0]
-    ]
-    lengths = [value for name, value in headers if name == b"content-length"]
-    chunked = any(name == b"transfer-encoding" for name, _ in headers)
-    if has_body and not chunked and len(lengths) == 1 and lengths[0].isdigit():
+    kept: list[Raw] = []
+    lengths: list[bytes] = []
+    connection: list[bytes] = []
+    for spelled, value in raw:
+        name = spelled.lower()
+        if name not in _NOT_TO_CLIENT:
+            kept.append((name, value))
+        elif name == b"content-length":
+            lengths.append(value)
+        elif name == b"transfer-encoding":
+            has_body = False  # its length is not said by a header
+        elif name == b"connection":
+            connection.append(value)
+        elif name == b"set-cookie" and OURS not in value.partition(b"=")[0]:
+            kept.append((name, value))
+    if connection:
+        hidden = _named_by(connection)
+        kept = [item for item in kept if item[0] not in hidden]
+    if has_body and len(lengths) == 1 and lengths[0].isdigit():
         kept.append((b"content-length", lengths[0]))
     return kept
 

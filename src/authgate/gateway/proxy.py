@@ -227,7 +227,8 @@ class Exchange:
             log.warning("upstream.cut", error=type(error).__name__, path=self._scope["path"])
             raise AnswerCut from None
         finally:
-            response.close()  # nothing is left of one that came to its end
+            if not response.closed:  # one that came to its end gave its connection back
+                response.close()
 
     async def _asked(self, inbound: Inbound, session: bytes | None) -> aiohttp.ClientResponse:
         body = self._body
