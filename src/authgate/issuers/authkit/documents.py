@@ -62,9 +62,10 @@ class Document(Generic[Value]):
         return self._value if self._clock() - self._good_at < STALE else None
 
     async def refresh(self, *, at_most_every: float = 0.0) -> None:
-        """Look again, unless somebody did in the last `at_most_every` seconds. Never raises.
+        """Look again, unless somebody did in the last `at_most_every` seconds.
 
-        Whoever comes while one is looking waits for that look: a crowd costs one request.
+        What came of it is in `value` and `trouble`; no answer of AuthKit's makes this raise. Whoever
+        comes while one is looking waits for that look: a crowd costs one request.
         """
         async with self._asking:
             if self._clock() - self._tried_at < at_most_every:
