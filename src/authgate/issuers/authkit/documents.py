@@ -64,8 +64,8 @@ class Document(Generic[Value]):
     async def refresh(self, *, at_most_every: float = 0.0) -> None:
         """Look again, unless somebody did in the last `at_most_every` seconds.
 
-        What came of it is in `value` and `trouble`; no answer of AuthKit's makes this raise. Whoever
-        comes while one is looking waits for that look: a crowd costs one request.
+        What came of it is in `value` and `trouble`; no answer of AuthKit's makes this raise.
+        Whoever comes while one is looking waits for that look: a crowd costs one request.
         """
         async with self._asking:
             if self._clock() - self._tried_at < at_most_every:
