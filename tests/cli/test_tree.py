@@ -20,8 +20,18 @@ COMMANDS = [
     *(("people", name) for name in ("add", "list", "disable", "enable", "remove", "set-password")),
     *(("clients", name) for name in ("list", "show", "remove")),
     *(("keys", name) for name in ("list", "rotate", "import")),
+    *(("api-keys", name) for name in ("add", "list", "revoke")),
+    ("rollout",),
 ]
-READING = [("people", "list"), ("clients", "list"), ("keys", "list"), ("migrate",), ("doctor",)]
+READING = [
+    ("people", "list"),
+    ("clients", "list"),
+    ("keys", "list"),
+    ("api-keys", "list"),
+    ("rollout",),
+    ("migrate",),
+    ("doctor",),
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
