@@ -144,6 +144,24 @@ def test_two_workers_are_one_server(operator: Operator) -> None:
         assert "Traceback" not in server.said
 
 
+def test_the_upstream_of_the_command_line_reaches_every_worker(operator: Operator) -> None:
+    operator.add()
+    with socket.socket() as nobody:  # bound, and never listening
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/mcp"
+        with running(operator, "--workers", "2", "--upstream", url + "?key=secret") as server:
+            assert re.search(rf"upstream +{re.escape(url)}\n", server.said)
+            client = HandClient(server)
+            client.sign_in()
+            assert {client.call() for _ in range(20)} == {502}
+            assert "key=secret" not in server.said
+            server.stop()
+    operator.env["AUTHGATE_UPSTREAM"] = "http://elsewhere.example/mcp"
+    done = operator.spawn("authgate.server", "--upstream", "nonsense")
+    assert (done.code, done.out) == (2, "")  # the command line goes before the environment
+    assert "AUTHGATE_UPSTREAM: write the MCP server's whole address" in done.err
+
+
 def wait_for_both(url: str, workers: tuple[int, int]) -> None:
     """Until either worker answers while the other is stopped."""
     for stopped in workers:

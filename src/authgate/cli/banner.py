@@ -146,6 +146,9 @@ def banner(core: Core, people: int, workers: int, *, colour: bool) -> str:
     ]
     if core.settings.issuer == "authkit":
         facts.insert(2, ("issuer", f"AuthKit ({core.settings.workos_authkit_domain})"))
+    if core.settings.upstream:
+        # Without its query, which may hold a key of the operator's.
+        facts.insert(2, ("upstream", core.settings.upstream.partition("?")[0]))
     lines = [strong(f"authgate {__version__}")]
     lines += [f"  {name:<12} {value}" for name, value in facts]
     lines += ["", f"  {strong('way to sign in'):<{12 + (8 if colour else 0)}} → owner"]
