@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -231,7 +233,6 @@ async def test_a_wrong_key_is_told_apart(room: Room, logged: list[Any]) -> None:
         ({"status": 422, "body": {"code": 5, "error": "a_code"}}, Kind.REFUSED, "a_code"),
         ({"status": 409, "body": {"code": "x" * 200}}, Kind.REFUSED, None),
         ({"status": 204}, Kind.UNEXPECTED, None),
-        ({"body": "x" * 2_000_000, "times": 2}, Kind.UNAVAILABLE, None),
     ],
 )
 async def test_every_fault_has_its_kind(
@@ -304,6 +305,58 @@ async def test_a_slow_answer_ends_in_time(room: Room, monkeypatch: pytest.Monkey
         outcome = await room.workos.authenticate_code("c", VERIFIER, HERE)
     assert isinstance(outcome, Trouble)
     assert outcome.kind is Kind.UNAVAILABLE
+
+
+@asynccontextmanager
+async def telling(pieces: int, piece: bytes, pause: float) -> AsyncIterator[WorkOS]:
+    """Before a server whose answer is that long, or comes that slowly: every read is quick."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        answering.append(task)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (pieces * len(piece)))
+        try:
+            for _ in range(pieces):
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(pause)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    answering: list[asyncio.Task[Any]] = []
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    workos = WorkOS(WorkOSPolicy("sk_test_1", "client_1", f"http://127.0.0.1:{port}"))
+    try:
+        yield workos
+    finally:
+        await workos.close()
+        server.close()
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
+        await asyncio.sleep(0)  # for the sockets to close
+
+
+async def test_an_answer_that_trickles_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("authgate.workos.asking.FIRST_TRY", 0.3)
+    async with telling(100, b" ", 0.05) as workos, asyncio.timeout(3):
+        outcome = await workos.authenticate_code("c", VERIFIER, HERE)
+    assert isinstance(outcome, Trouble)
+    assert outcome.kind is Kind.UNAVAILABLE
+
+
+@pytest.mark.parametrize(("pieces", "kind"), [(15, Kind.UNEXPECTED), (20, Kind.UNAVAILABLE)])
+async def test_an_answer_without_end_is_not_read(pieces: int, kind: Kind) -> None:
+    """Of a mebibyte the rest is left where it is; what is shorter is read, and is no JSON."""
+    async with telling(pieces, b"x" * 65_536, 0) as workos:
+        outcome = await workos.authenticate_code("c", VERIFIER, HERE)
+    assert isinstance(outcome, Trouble)
+    assert outcome.kind is kind
 
 
 async def test_a_user_without_a_picture_can_sign_in(room: Room) -> None:
