@@ -6,6 +6,7 @@ import errno
 import socket
 
 from authgate.cli.common import fail
+from authgate.web.sockets import watch_peer
 
 BACKLOG = 2048
 
@@ -22,6 +23,7 @@ def listen(host: str, port: int) -> socket.socket:
         # A restarted server must not wait for the last connections' TIME_WAIT; Linux still refuses
         # a port that somebody listens on.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        watch_peer(listener)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:

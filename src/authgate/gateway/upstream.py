@@ -20,6 +20,7 @@ from yarl import URL
 
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
+from authgate.web.sockets import watch_peer
 
 CONNECT = 3.0  # seconds; whoever is up answers a SYN at once
 # Below the five seconds after which the usual servers close an idle connection: a POST sent on one
@@ -28,13 +29,6 @@ KEEP_ALIVE = 3.0
 BUFFER = 65_536  # bytes read ahead of a slow client; with what arrives at once, about 512 KiB each
 HEADER_LIMIT = 16_384
 PIECE = 1 << 18  # bytes
-
-# A peer that vanished without a word (a machine that lost power) is missed within two minutes.
-_PROBES = (
-    ("TCP_KEEPIDLE", 60),
-    ("TCP_KEEPINTVL", 15),
-    ("TCP_KEEPCNT", 4),
-)
 
 
 class Upstream:
@@ -146,10 +140,3 @@ def _socket(address: Any) -> socket.socket:
     made = socket.socket(family, kind, protocol)
     watch_peer(made)
     return made
-
-
-def watch_peer(made: socket.socket) -> None:
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _PROBES:
-        if hasattr(socket, name):  # Linux has them all
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
