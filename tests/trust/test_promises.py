@@ -413,7 +413,7 @@ async def test_nothing_weak_is_on_unless_it_is_named(open_gate: OpenGate) -> Non
     gate = await open_gate()
     chosen, policy = gate.settings, gate.core.policy
     assert (chosen.allow_http, chosen.trusted_proxies, chosen.allowed_origins) == (False, (), ())
-    assert (chosen.rollout, chosen.signing_alg, chosen.redirect_schemes) == (
+    assert (gate.app.live.mode, chosen.signing_alg, chosen.redirect_schemes) == (
         "required",
         "ES256",
         ("cursor",),
