@@ -115,3 +115,24 @@ def test_removing_without_a_terminal_needs_yes(operator: Operator) -> None:
     done = operator.run("clients", "remove", "client_a")
     assert (done.code, done.out) == (2, "")
     assert len(operator.run("clients", "list", "--json").json) == 1
+
+
+def test_a_resource_server_gets_a_secret_once_and_no_way_to_tokens(operator: Operator) -> None:
+    done = operator.run("clients", "add", "  weather  ", "--json")
+    assert done.code == 0
+    made = done.json
+    assert made.keys() == FACTS | {"client_secret"}
+    assert (made["client_name"], made["self_registered"]) == ("weather", False)
+    assert (made["redirect_uris"], made["grant_types"], made["scope"]) == ([], [], "")
+    assert made["token_endpoint_auth_method"] == "client_secret_basic"
+    shown = operator.run("clients", "show", made["client_id"], "--json")
+    assert made["client_secret"] not in shown.out
+    said = operator.run("clients", "add", "another").out
+    assert re.search(r"^client id +client_\w+$", said, re.MULTILINE)
+    assert re.search(r"^client secret +[\w-]{40,}$", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\x1b[2J", "n" * 101])
+def test_a_resource_server_has_a_name_that_can_be_shown(operator: Operator, name: str) -> None:
+    assert operator.run("clients", "add", name).code == 2
+    assert operator.run("clients", "list", "--json").json == []

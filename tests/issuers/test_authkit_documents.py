@@ -9,9 +9,10 @@ import pytest
 
 from authgate.fetch import FetchFailed, Kind
 from authgate.issuers.authkit import AuthkitIssuer
-from authgate.issuers.authkit.documents import STALE, Trouble
 from authgate.issuers.authkit.issuer import LOOK_AGAIN
-from authgate.issuers.authkit.keys import MAX_KEYS, read_keys
+from authgate.issuers.authkit.keys import read_keys
+from authgate.issuers.documents import STALE, Trouble
+from authgate.issuers.jwks import MAX_KEYS
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.security.compact import decode_segment

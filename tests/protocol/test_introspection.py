@@ -43,3 +43,13 @@ def test_the_facts_name_person_client_audience_and_scope() -> None:
     assert told["active"] is True
     assert told["sub"] == grant.person.sub
     assert (told["aud"], told["client_id"]) == (grant.resource, grant.client_id)
+
+
+@clause("RFC 7662", "2.1")
+def test_a_resource_server_is_told_of_access_tokens_alone() -> None:
+    vouched = proven(a_client(client_id="client_weather", self_registered=False))
+    assert may_tell(a_grant(), vouched, NOW, access=True)
+    assert not may_tell(a_grant(), vouched, NOW)
+    assert not may_tell(a_grant(revoked_at=NOW), vouched, NOW, access=True)
+    stranger = proven(a_client(client_id="client_other"))
+    assert not may_tell(a_grant(), stranger, NOW, access=True)

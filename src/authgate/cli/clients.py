@@ -1,4 +1,4 @@
-"""`authgate clients …`: which programs registered, and removing one.
+"""`authgate clients …`: which programs registered, adding a resource server, removing one.
 
 Names and URLs were chosen by strangers: they are shown as text, never as markup, and control
 characters never reach the terminal. A running server refuses a removed client, and every token it
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from authgate.cli.common import confirm, fail, moment, print_json, print_table, with_core
+from authgate.cli.common import USAGE, confirm, fail, moment, print_json, print_table, with_core
 from authgate.cli.options import AsJson, EnvFile, Yes
 
 if TYPE_CHECKING:
@@ -20,12 +20,80 @@ if TYPE_CHECKING:
     from authgate.app import Core
     from authgate.protocol.records import Client, Grant
 
-commands = typer.Typer(help="List, show and remove registered clients.", no_args_is_help=True)
+commands = typer.Typer(help="List, show, add and remove registered clients.", no_args_is_help=True)
 
 ClientId = Annotated[
     str, typer.Argument(metavar="CLIENT_ID", help="The client's identifier.", show_default=False)
 ]
 PAGE = 1000
+MAX_NAME = 100
+
+
+@commands.command("add")
+def add(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What you call it.", show_default=False)
+    ],
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Make credentials for an MCP server elsewhere, which asks here whether tokens still count.
+
+    It may ask about every access token that it is sent (/oauth/introspect), and nothing else: it
+    cannot sign anybody in. The secret is shown once.
+
+    \b
+    Examples:
+      authgate clients add weather
+      authgate clients add weather --json
+    """
+    if not (name.isprintable() and 0 < len(name.strip()) <= MAX_NAME):
+        fail(f"NAME is 1 to {MAX_NAME} characters that can be printed.", USAGE)
+
+    async def work(core: Core) -> tuple[Client, str]:
+        from authgate.app import now
+        from authgate.protocol.records import AuditEvent
+        from authgate.security.digests import digest, new_identifier, new_secret
+
+        secret = new_secret()
+        client = _resource_server(new_identifier("client_"), name.strip(), digest(secret), now())
+        audit = AuditEvent(
+            at=now(),
+            event="client.add",
+            outcome="done",
+            actor="operator",
+            client_id=client.client_id,
+        )
+        await core.store.register_client(client, audit)
+        return client, secret
+
+    client, secret = with_core(env_file, work)
+    if as_json:
+        print_json(_facts(client) | {"client_secret": secret})
+    else:
+        typer.echo(f"Added {_name(client)}. The secret is shown now and never again:")
+        typer.echo(f"client id      {client.client_id}")
+        typer.echo(f"client secret  {secret}")
+
+
+def _resource_server(client_id: str, name: str, secret_digest: str, now: int) -> Client:
+    """A client that an operator vouches for, without any way to get a token."""
+    from authgate.protocol.records import Client
+
+    return Client(
+        client_id=client_id,
+        redirect_uris=(),
+        auth_method="client_secret_basic",
+        grant_types=(),
+        response_types=(),
+        scopes=(),
+        application_type="web",
+        name=name,
+        metadata={},
+        issued_at=now,
+        secret_digest=secret_digest,
+        self_registered=False,
+    )
 
 
 @commands.command("list")

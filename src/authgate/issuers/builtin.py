@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from secrets import token_urlsafe
 
@@ -82,7 +82,7 @@ class BuiltinIssuer:
     def _verify_first(self, token: str, name: bytes, resource: str, now: int) -> AccessClaims:
         claims = self._ring.verify(token)
         check_claims(claims, issuer=self.identifier, resource=resource, now=now)
-        checked = _typed(claims)
+        checked = typed(claims)
         if "nbf" not in claims:  # ours have none, so no hit has to think of it
             self._remembered[name] = checked
             if len(self._remembered) > self._max_remembered:
@@ -93,7 +93,7 @@ class BuiltinIssuer:
         """Like `verify`, but for any audience and also for an expired token (revocation)."""
         claims = self._ring.verify(token)
         check_claims(claims, issuer=self.identifier, resource=None, now=0, check_time=False)
-        return _typed(claims)
+        return typed(claims)
 
     def jwks(self) -> bytes:
         """The public keys as a JWK Set document, ready to send (RFC 7517 section 5)."""
@@ -113,7 +113,7 @@ class BuiltinIssuer:
             self._refreshed_at = time.monotonic()
 
 
-def _typed(claims: dict[str, object]) -> AccessClaims:
+def typed(claims: Mapping[str, object]) -> AccessClaims:
     """Checked claims as a record; `check_claims` has seen to all but the types named here."""
     scope = claims.get("scope", "")
     expires_at, issued_at = claims["exp"], claims["iat"]

@@ -718,6 +718,13 @@ FACES: dict[Reason, Face] = {
         "The access token lacks the scope for this operation.",
         "Authorize again with scope: {scope}.",
     ),
+    Reason.SCOPE_OF_TOOL: Face(
+        "insufficient_scope",
+        403,
+        "This tool takes a scope that was not granted.",
+        "Authorize again with scope: {scope}. An API key has the scopes it was given; ask the "
+        "operator for another.",
+    ),
     Reason.ORIGIN_REFUSED: Face(
         "access_denied",
         403,
@@ -754,6 +761,13 @@ FACES: dict[Reason, Face] = {
         400,
         "The body is not JSON.",
         "Send one JSON-RPC message in UTF-8 as the body.",
+    ),
+    Reason.MCP_AMBIGUOUS: Face(
+        "invalid_request",
+        400,
+        "The body can be read in more than one way: {why}.",
+        "Send one JSON-RPC message as plain JSON in UTF-8, with every member once and under its "
+        "exact name.",
     ),
     Reason.MCP_HEADER_MISMATCH: Face(
         "invalid_request",
@@ -845,6 +859,12 @@ FACES: dict[Reason, Face] = {
         503,
         "AuthKit, which issues the tokens, cannot be asked at the moment.",
         "Try the same request again in a few seconds.",
+    ),
+    Reason.AUTHGATE_UNAVAILABLE: Face(
+        "temporarily_unavailable",
+        503,
+        "The authgate that issues the tokens cannot be asked at the moment.",
+        "Try the same request again in a few seconds; the access token is still good.",
     ),
     Reason.ISSUER_ANSWER: Face(
         "server_error",

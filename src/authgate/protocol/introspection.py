@@ -7,10 +7,17 @@ from authgate.protocol.records import AuthenticatedClient, Grant, RefreshToken
 INACTIVE: dict[str, object] = {"active": False}
 
 
-def may_tell(grant: Grant, client: AuthenticatedClient, now: int) -> bool:
-    """Is this a live grant of the client that asks? Of anything else nothing is told."""
+def may_tell(grant: Grant, client: AuthenticatedClient, now: int, *, access: bool = False) -> bool:
+    """Is this a live grant that the client may be told of? Of anything else nothing is told.
+
+    Its own it may. A resource server, which is a client that an operator vouches for, may be told
+    of all grants, asking with an access token (`access`): such tokens are sent to it, and whether
+    they still count it cannot see otherwise (section 2.1). A refresh token is sent to nobody but
+    us, so whoever else has one should not learn what it is worth.
+    """
     mine = grant.client_id == client.client_id
-    return mine and grant.revoked_at is None and grant.expires_at > now
+    theirs = access and not client.client.self_registered
+    return (mine or theirs) and grant.revoked_at is None and grant.expires_at > now
 
 
 def is_active(token: RefreshToken, now: int) -> bool:

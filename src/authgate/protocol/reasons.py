@@ -143,6 +143,7 @@ class Reason(Enum):
     TOKEN_PERSON_UNKNOWN = "token_person_unknown"
     TOKEN_PERSON_BARRED = "token_person_barred"
     SCOPE_INSUFFICIENT = "scope_insufficient"
+    SCOPE_OF_TOOL = "scope_of_tool"
     ORIGIN_REFUSED = "origin_refused"
 
     # a credential from before there was OAuth
@@ -154,6 +155,7 @@ class Reason(Enum):
 
     # the MCP server behind the gateway
     MCP_BODY_MALFORMED = "mcp_body_malformed"
+    MCP_AMBIGUOUS = "mcp_ambiguous"
     MCP_HEADER_MISMATCH = "mcp_header_mismatch"
     MCP_SESSION_UNKNOWN = "mcp_session_unknown"
     MCP_SESSION_MISSING = "mcp_session_missing"
@@ -172,6 +174,7 @@ class Reason(Enum):
     # an issuer elsewhere, asked for a client
     ISSUER_UNAVAILABLE = "issuer_unavailable"
     ISSUER_ANSWER = "issuer_answer"
+    AUTHGATE_UNAVAILABLE = "authgate_unavailable"
     ISSUER_REGISTRATION_OFF = "issuer_registration_off"
     ISSUER_REGISTRATION = "issuer_registration"
     ISSUER_REDIRECT_URI = "issuer_redirect_uri"

@@ -60,11 +60,12 @@ def check_claims(
     resource: str | None,
     now: int,
     check_time: bool = True,
+    leeway: int = 0,
 ) -> None:
     """Refuse claims that do not make an access token for `resource` at `now` (RFC 9068 section 4).
 
-    `resource` None accepts any audience (revocation, introspection). No leeway on `exp`: the token
-    is our own and so is the clock.
+    `resource` None accepts any audience (revocation, introspection). No `leeway` (seconds) on `exp`
+    where we issue: the token is our own and so is the clock.
     """
     for name in ("iss", "sub", "client_id", "jti", "gid"):
         value = claims.get(name)
@@ -77,7 +78,7 @@ def check_claims(
     if claims["iss"] != issuer:
         raise Refusal(Reason.TOKEN_ISSUER)
     check_audience(claims.get("aud"), resource)
-    check_lifetime(claims, now=now, check_time=check_time)
+    check_lifetime(claims, now=now, check_time=check_time, leeway=leeway)
 
 
 def check_audience(audience: object, resource: str | None) -> None:
@@ -88,17 +89,22 @@ def check_audience(audience: object, resource: str | None) -> None:
         raise Refusal(Reason.TOKEN_AUDIENCE, resource=resource)
 
 
-def check_lifetime(claims: Mapping[str, object], *, now: int, check_time: bool) -> None:
-    """`exp` in the future, `nbf` (if any) not, as RFC 7519 sections 4.1.4 and 4.1.5 want it."""
+def check_lifetime(
+    claims: Mapping[str, object], *, now: int, check_time: bool, leeway: int = 0
+) -> None:
+    """`exp` in the future, `nbf` (if any) not, as RFC 7519 sections 4.1.4 and 4.1.5 want it.
+
+    `leeway` in seconds, for the clock of another machine.
+    """
     not_before = claims.get("nbf")
     if not_before is not None and (not isinstance(not_before, int) or isinstance(not_before, bool)):
         raise Refusal(Reason.TOKEN_MALFORMED)
     if not check_time:
         return
     expires_at = claims["exp"]
-    if not isinstance(expires_at, int) or expires_at <= now:
+    if not isinstance(expires_at, int) or expires_at + leeway <= now:
         raise Refusal(Reason.TOKEN_EXPIRED)
-    if not_before is not None and not_before > now:
+    if not_before is not None and not_before > now + leeway:
         raise Refusal(Reason.TOKEN_MALFORMED)
 
 
@@ -147,13 +153,17 @@ class Challenger:
     metadata_url: str
     scopes: tuple[str, ...]
 
-    def challenge(self, refusal: Refusal | None) -> str:
-        """The header value; without `refusal`, or when no token came, it names no `error`."""
+    def challenge(self, refusal: Refusal | None, scopes: tuple[str, ...] | None = None) -> str:
+        """The header value; without `refusal`, or when no token came, it names no `error`.
+
+        `scopes` are what this very request takes, where that is known.
+        """
+        scopes = self.scopes if scopes is None else scopes
         parts = []
         if refusal is not None and refusal.reason is not Reason.TOKEN_MISSING:
             parts.append(f'error="{refusal.code}"')
             parts.append(f'error_description="{refusal.sentence}"')
         parts.append(f'resource_metadata="{self.metadata_url}"')
-        if self.scopes:
-            parts.append(f'scope="{" ".join(self.scopes)}"')
+        if scopes:
+            parts.append(f'scope="{" ".join(scopes)}"')
         return "Bearer " + ", ".join(parts)

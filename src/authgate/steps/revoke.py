@@ -1,4 +1,4 @@
-"""Revocation (RFC 7009) and introspection (RFC 7662) of tokens, by the client they belong to."""
+"""Revocation (RFC 7009) and introspection (RFC 7662) of tokens, by whom they concern."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ async def _grant_of(parts: IssuingParts, client: AuthenticatedClient, token: str
 async def introspect(
     parts: IssuingParts, authorization: str | None, form: Parameters, address: str
 ) -> dict[str, object]:
-    """What a token of this client is worth now; anything else is inactive and nothing more.
+    """What a token is worth now, to its client or (an access token) to a resource server.
 
-    The caller must authenticate (RFC 7662 section 2.1), so public clients cannot ask.
+    Anything else is inactive and nothing more. Who asks must authenticate (RFC 7662 section 2.1),
+    so public clients cannot.
     """
     client = await authenticate(parts, authorization, form, address)
     if client.client.auth_method == "none":
@@ -74,7 +75,7 @@ async def _introspect_access(
         grant = tokens.check_grant(found, sub=claims.sub, client_id=claims.client_id)
     except Refusal:
         return introspection.INACTIVE
-    if claims.expires_at <= now or not introspection.may_tell(grant, client, now):
+    if claims.expires_at <= now or not introspection.may_tell(grant, client, now, access=True):
         return introspection.INACTIVE
     return {
         **introspection.facts(grant, parts.policy.issuer),

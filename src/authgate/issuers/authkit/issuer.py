@@ -18,10 +18,10 @@ from hashlib import sha256
 
 from authgate.fetch import Fetch
 from authgate.issuers.authkit import requests
-from authgate.issuers.authkit.documents import Document
 from authgate.issuers.authkit.keys import Keys, read_keys
 from authgate.issuers.authkit.metadata import PATH, notes_on, read_metadata
 from authgate.issuers.contract import AccessClaims, ServerMetadata
+from authgate.issuers.documents import Document
 from authgate.observe import log
 from authgate.protocol import tokens_elsewhere as rules
 from authgate.protocol.errors import Reason, Refusal
@@ -72,7 +72,7 @@ class AuthkitIssuer:
         self._keys: Document[Keys] = Document(
             fetch,
             policy.domain + JWKS_PATH,
-            "jwks",
+            "authkit.jwks",
             read_keys,
             kinds=("application/json", "application/jwk-set+json"),
             clock=monotonic,
@@ -80,7 +80,7 @@ class AuthkitIssuer:
         self._metadata: Document[ServerMetadata] = Document(
             fetch,
             policy.domain + PATH,
-            "metadata",
+            "authkit.metadata",
             lambda document: read_metadata(document, policy.domain),
             clock=monotonic,
         )

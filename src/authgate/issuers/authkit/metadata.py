@@ -7,8 +7,8 @@ from typing import Final
 
 import orjson
 
-from authgate.issuers.authkit.documents import Trouble
 from authgate.issuers.contract import ServerMetadata
+from authgate.issuers.documents import Trouble
 
 PATH = "/.well-known/oauth-authorization-server"
 MAX_BODY = 65_536

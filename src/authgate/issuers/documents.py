@@ -1,6 +1,6 @@
-"""A JSON document of AuthKit's: asked for by one for all, and kept for as long as an outage lasts.
+"""A JSON document of an issuer elsewhere: asked for by one for all, kept while an outage lasts.
 
-Never here: what a document says (`keys`, `metadata`). For one event loop.
+Never here: what a document says (`jwks`, `authkit.metadata`). For one event loop.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ class Trouble(Exception):
 
 
 class Document(Generic[Value]):
-    """`read` makes a value of the JSON object, or raises `Trouble`; `name` is for the log.
+    """`read` makes a value of the JSON object, or raises `Trouble`.
 
-    `kinds` are the content types that it may come as.
+    `name` is for the log: whose it is, a dot, and which. `kinds` are the content types that it may
+    come as.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Document(Generic[Value]):
     ) -> None:
         self._fetch = fetch
         self.url = url
-        self._name = name
+        self._whose, _, self._name = name.partition(".")
         self._read = read
         self._kinds = kinds
         self._clock = clock
@@ -60,6 +61,10 @@ class Document(Generic[Value]):
     def value(self) -> Value | None:
         """The last good one, unless that was too long ago."""
         return self._value if self._clock() - self._good_at < STALE else None
+
+    def is_due(self, every: float) -> bool:
+        """Has nobody looked for `every` seconds?"""
+        return self._clock() - self._tried_at >= every
 
     async def refresh(self, *, at_most_every: float = 0.0) -> None:
         """Look again, unless somebody did in the last `at_most_every` seconds.
@@ -90,7 +95,7 @@ class Document(Generic[Value]):
             return
         self._good_at = self._clock()
         if self.trouble is not None:
-            log.info("authkit.reached_again", document=self._name)
+            log.info(f"{self._whose}.reached_again", document=self._name)
         self.trouble = None
 
     async def _ask(self) -> Mapping[str, object]:
@@ -106,7 +111,10 @@ class Document(Generic[Value]):
         if trouble != self.trouble or now - self._told_at >= TELL_EVERY:
             held = self.value is not None
             log.warning(
-                "authkit.unreachable", document=self._name, why=trouble, earlier_one_serves=held
+                f"{self._whose}.unreachable",
+                document=self._name,
+                why=trouble,
+                earlier_one_serves=held,
             )
             self._told_at = now
         self.trouble = trouble
