@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.node_env import conformance_cli, node_binary, node_environment
-from tests.conformance.test_official_server_suite import door
-from tests.gateway.live_proxy import Standing
-from tests.live import ALICE
+from tests.gateway.live_proxy import Standing, opened_door
 from tests.standins.mcp_upstream import McpUpstream
 
 WITHIN = 100.0
@@ -49,7 +47,7 @@ async def test_through_the_gateway_as_without_it(
     standing: Standing, sdk_upstream: McpUpstream, requirements: str, least: int, tmp_path: Path
 ) -> None:
     direct = await results(sdk_upstream.url, requirements, tmp_path / "direct")
-    async with door(standing.server.port, standing.tokens[ALICE.email]) as port:
+    async with opened_door(standing.server.port, standing.bearer()["authorization"]) as port:
         url = f"http://127.0.0.1:{port}/mcp"
         through = await results(url, requirements, tmp_path / "through")
     assert len(direct) >= least
