@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its key, the words for it, and the status it must have."""
+    """One step: its key, the words for it, and the status it must have; 0 where nothing is sent."""
 
     key: str
     title: str

@@ -80,7 +80,7 @@ class Trail:
             return path.rpartition("/")[2]
         if "authorization" not in request.headers:
             return "challenge"
-        if self.seen[-1] in ("revoke", "shut-out"):
+        if "revoke" in self.seen or "shut-out" in self.seen:
             return "refused"
         return "call-again" if "refresh" in self.seen else "call"
 
