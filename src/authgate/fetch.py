@@ -1,4 +1,6 @@
-"""The only outbound HTTP: JSON or a form out, JSON back, everything bounded.
+"""The only outbound HTTP of our own: JSON or a form out, JSON back, everything bounded.
+
+(What the gateway passes on is not ours, and goes by `gateway.upstream`.)
 
 One long-lived session and one TLS context a process, both made at first use: a context costs 17 ms
 and a hundred kilobytes, and an authgate that asks nobody should not import aiohttp at all. No

@@ -165,6 +165,21 @@ async def test_a_request_streams_while_it_is_being_made(length: int | None) -> N
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("routed", [{}, ROUTED])
+async def test_large_ones_arrive_whole(routed: dict[str, str]) -> None:
+    async def script(exchange: Exchange) -> None:
+        body = await exchange.read()
+        assert exchange.header("content-length") == str(len(body))
+        await exchange.answer(body)
+
+    sent = b'{"method":"tools/call","params":{"name":"add","x":"' + b"y" * 3_000_000 + b'"}}'
+    async with (
+        RawUpstream(script) as upstream,
+        in_front_of(upstream.url, body_limit=1 << 22) as http,
+    ):
+        assert (await http.post("/mcp", content=sent, headers=routed)).content == sent
+
+
 async def test_delete_passes() -> None:
     async with RawUpstream() as upstream, in_front_of(upstream.url) as http:
         assert (await http.delete("/mcp")).status_code == 200
