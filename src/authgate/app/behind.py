@@ -1,11 +1,12 @@
 """What stands behind the guard at /mcp: the operator's server, or the built-in example.
 
-Each is imported only where it is chosen: the example's SDK costs half a second, the proxy's client
-library a quarter of that.
+Each is imported only where it is chosen: the SDK costs half a second, the proxy's client library a
+quarter of that.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
@@ -28,9 +29,11 @@ class Behind(Protocol):
 
 def behind(core: Core) -> Behind:
     """The application that the settings chose; nothing is connected yet."""
-    if core.settings.upstream is None:
-        return LazyMcpApp(_example)
-    return _proxy(core, core.settings.upstream)
+    if core.settings.upstream is not None:
+        return _proxy(core, core.settings.upstream)
+    if core.settings.upstream_command is not None:
+        return _stdio(core.settings)
+    return LazyMcpApp(_example)
 
 
 def _example() -> object:
@@ -54,6 +57,33 @@ def _proxy(core: Core, url: str) -> Behind:
         Upstream(url),
         Sessions(core.vault),
         _identity(core, settings, url),
+        Slots(settings.upstream_limit, settings.upstream_limit_person),
+    )
+
+
+def _stdio(settings: Settings) -> Behind:
+    from authgate.gateway.slots import Slots
+    from authgate.gateway.stdio import StdioGateway, StdioPolicy
+    from authgate.gateway.stdio_process import Launch, environment
+    from authgate.gateway.stdio_programs import Limits
+
+    return StdioGateway(
+        StdioPolicy(
+            settings.upstream_body_limit,
+            settings.upstream_timeout,
+            tells_caller=settings.upstream_identity == "headers",
+        ),
+        Launch(
+            settings.upstream_words,
+            environment(os.environ, settings.upstream_env),
+            settings.upstream_body_limit,
+        ),
+        Limits(
+            settings.upstream_processes,
+            settings.upstream_processes_person,
+            settings.upstream_idle,
+            settings.upstream_memory << 20,
+        ),
         Slots(settings.upstream_limit, settings.upstream_limit_person),
     )
 

@@ -41,7 +41,8 @@ class Ground:
     def body_limit(self) -> int:
         """Of what stands behind the guard, in bytes."""
         settings = self.core.settings
-        return settings.upstream_body_limit if settings.upstream else BODY_LIMIT
+        theirs = settings.upstream or settings.upstream_command
+        return settings.upstream_body_limit if theirs else BODY_LIMIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,13 @@ def serve(
             metavar="URL", help="Your MCP server, to stand before it (AUTHGATE_UPSTREAM)."
         ),
     ] = None,
+    upstream_command: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Your stdio MCP server, to stand before it (AUTHGATE_UPSTREAM_COMMAND).",
+        ),
+    ] = None,
     env_file: EnvFile = None,
 ) -> None:
     """Run the server until it is told to stop (Ctrl-C, SIGTERM).
@@ -33,6 +40,7 @@ def serve(
     Examples:
       authgate serve
       authgate serve --upstream http://127.0.0.1:9000/mcp
+      authgate serve --upstream-command "npx -y @modelcontextprotocol/server-everything stdio"
       authgate serve --port 9000 --workers 2
       authgate serve --host 0.0.0.0 --env-file /etc/authgate/env
     """
@@ -46,4 +54,6 @@ def serve(
     if upstream is not None:
         # The environment goes before the file, and it is what a worker's own reading sees too.
         os.environ["AUTHGATE_UPSTREAM"] = upstream
+    if upstream_command is not None:
+        os.environ["AUTHGATE_UPSTREAM_COMMAND"] = upstream_command
     run(host, port, workers, env_file)

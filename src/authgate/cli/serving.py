@@ -27,7 +27,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from authgate.app import build, build_core
 from authgate.cli.banner import banner
-from authgate.cli.common import REFUSED, explain, load_settings, run_or_fail
+from authgate.cli.common import REFUSED, explain, fail, load_settings, run_or_fail
 from authgate.cli.listening import BACKLOG, listen
 from authgate.observe import log
 from authgate.settings import SettingsError, load
@@ -57,6 +57,11 @@ def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
         # terminal it means that the terminal is gone, and with it the server.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = load_settings(env_file, port=port)
+    if workers > 1 and settings.upstream_command is not None:
+        fail(
+            "--workers: the sessions of a stdio server live in one process, and the others would "
+            "not know them. Leave it out; the programs have processes of their own."
+        )
     with listen(host, port) as listener:
         if port == 0:
             port = listener.getsockname()[1]

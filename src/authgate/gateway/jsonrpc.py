@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 
@@ -75,12 +76,16 @@ def request_id(body: bytes | None) -> str | int | None:
 
 def refusal_answer(refusal: Refusal, answered: str | int | None) -> Answer:
     """A refusal as a JSON-RPC error with our code and hint as its data."""
-    status = refusal.face.status
-    code = _CODES.get(refusal.reason, INVALID_REQUEST if status < 500 else INTERNAL_ERROR)
-    error = {
+    document = {"jsonrpc": "2.0", "id": answered, "error": error_of(refusal)}
+    return json_answer(refusal.face.status, document, refusal_headers(refusal))
+
+
+def error_of(refusal: Refusal) -> dict[str, Any]:
+    """The error in it."""
+    server_fault = refusal.face.status >= 500
+    code = _CODES.get(refusal.reason, INTERNAL_ERROR if server_fault else INVALID_REQUEST)
+    return {
         "code": code,
         "message": refusal.sentence,
         "data": {"error": refusal.code, "hint": refusal.hint},
     }
-    document = {"jsonrpc": "2.0", "id": answered, "error": error}
-    return json_answer(status, document, refusal_headers(refusal))

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
-from pydantic_settings import BaseSettings
 
 from authgate.protocol.rollout import Mode
+from authgate.settings import stdio
+from authgate.settings.stdio import StdioSettings
 
 _URL = re.compile(
     r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[1-9][0-9]{0,4}))?"
@@ -26,7 +27,7 @@ def _upstream(value: str) -> str:
     return value
 
 
-class GatewaySettings(BaseSettings):
+class GatewaySettings(StdioSettings):
     """The MCP server behind the guard; the built-in example if none is set."""
 
     upstream: Annotated[str, AfterValidator(_upstream)] | None = Field(
@@ -65,11 +66,6 @@ class GatewaySettings(BaseSettings):
         description="The same for one person.",
         le=100_000,
     )
-    upstream_command: str | None = Field(
-        None,
-        validation_alias="AUTHGATE_UPSTREAM_COMMAND",
-        description="Command of a stdio MCP server to stand before; refused yet.",
-    )
     config_file: Path = Field(
         Path("authgate.toml"),
         validation_alias="AUTHGATE_CONFIG_FILE",
@@ -96,13 +92,12 @@ def problems(settings: GatewaySettings, *, own: str) -> Iterator[str]:
             "AUTHGATE_UPSTREAM: that is authgate itself; write the address of the server that it "
             "shall stand before."
         )
-    if settings.upstream is None and settings.upstream_identity != "none":
+    nobody = settings.upstream is None and settings.upstream_command is None
+    if nobody and settings.upstream_identity != "none":
         yield (
             "AUTHGATE_UPSTREAM_IDENTITY: there is nobody to tell; set AUTHGATE_UPSTREAM, or unset "
             "this."
         )
-    if settings.upstream_command is not None:
-        yield (
-            "AUTHGATE_UPSTREAM_COMMAND: this version does not have it yet; unset it to use the "
-            "built-in example at /mcp, or set AUTHGATE_UPSTREAM."
-        )
+    yield from stdio.problems(
+        settings, upstream=settings.upstream, identity=settings.upstream_identity
+    )

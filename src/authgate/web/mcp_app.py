@@ -56,11 +56,19 @@ class LazyMcpApp:
 
     `factory` runs in a thread, so that importing the SDK does not stop everybody else's requests.
     `json_response`: one JSON document per answer. Without it a call may stream its progress.
+    `body_limit` in bytes.
     """
 
-    def __init__(self, factory: Callable[[], Any], *, json_response: bool = False) -> None:
+    def __init__(
+        self,
+        factory: Callable[[], Any],
+        *,
+        json_response: bool = False,
+        body_limit: int = BODY_LIMIT,
+    ) -> None:
         self._factory = factory
         self._json_response = json_response
+        self._body_limit = body_limit
         self._task: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[SessionManager] | None = None
         self._stop = asyncio.Event()
@@ -114,7 +122,7 @@ class LazyMcpApp:
             server.streamable_http_app(
                 json_response=self._json_response,
                 stateless_http=True,
-                max_request_body_size=BODY_LIMIT,
+                max_request_body_size=self._body_limit,
                 host="",  # not loopback: no Host and Origin check of the SDK's, see above
             )
             manager: SessionManager = server.session_manager
