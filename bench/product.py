@@ -22,7 +22,7 @@ from authgate.security.limits import LimitPolicy, Throttles
 from authgate.settings import Settings
 from authgate.steps.authorize import Asker, Opened, open_request
 from authgate.steps.consent import approve
-from authgate.steps.parts import Parts
+from authgate.steps.parts import IssuingParts
 from authgate.steps.register import register
 from authgate.steps.token import token
 from bench import messages
@@ -38,7 +38,7 @@ class Product:
     """The opened parts, one person and some clients."""
 
     core: Core
-    parts: Parts
+    parts: IssuingParts
     person: Person
     clients: list[str]
 
@@ -46,7 +46,7 @@ class Product:
     async def open(cls, settings: Settings) -> Product:
         core = build_core(settings)
         await core.open()
-        parts = Parts(
+        parts = IssuingParts(
             policy=core.policy,
             store=core.store,
             issuer=core.issuer,
@@ -115,7 +115,7 @@ class Product:
         return client_id, answer.code
 
 
-async def _person(parts: Parts) -> Person:
+async def _person(parts: IssuingParts) -> Person:
     """Somebody to issue codes for. Nobody signs in as them, so there is no password to hash."""
     account = Account(
         sub=new_identifier("ag_"),

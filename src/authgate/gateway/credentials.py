@@ -12,7 +12,7 @@ import binascii
 import re
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -29,7 +29,11 @@ _WHENCE = frozenset(
 
 _PIECE = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_STAYS = (Kind.OURS, Kind.API_KEY)
+
 Raw = tuple[bytes, bytes]
+_Told = tuple[Kind, str, str, int]  # the first four members of `Presented`
+_NOTHING: _Told = (Kind.NONE, "", "", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +74,15 @@ class Credentials:
                         Reason.REQUEST_MALFORMED, why="the header authorization came twice"
                     )
                 authorization = self._told(value)
-                if authorization.kind not in (Kind.OURS, Kind.API_KEY):
+                if authorization[0] not in _STAYS:
                     own.append((name, value))
             elif name == X_API_KEY:
                 key = self._told(b"Bearer " + value)
-                if key.kind not in (Kind.OURS, Kind.API_KEY):
+                if key[0] not in _STAYS:
                     own.append((name, value))
             elif name in _WHENCE:
                 whence.append((name, value))
-        found = _first(authorization, key)
-        return replace(found, own=tuple(own), whence=tuple(whence))
+        return Presented(*_first(authorization, key), tuple(own), tuple(whence))
 
     def query_without_ours(self, query: bytes) -> bytes:
         """A query string without any token of ours, wherever it stands in it."""
@@ -93,9 +96,9 @@ class Credentials:
         return b"&".join(kept)
 
     def _holds_ours(self, value: bytes) -> bool:
-        return self._told(b"Bearer " + value).kind in (Kind.OURS, Kind.API_KEY)
+        return self._told(b"Bearer " + value)[0] in _STAYS
 
-    def _told(self, header: bytes) -> Presented:
+    def _told(self, header: bytes) -> _Told:
         """What an Authorization header holds; the scheme matters to others' tokens only."""
         text = header.decode("latin-1")
         scheme, _, rest = text.partition(" ")
@@ -104,18 +107,18 @@ class Credentials:
         pieces: Iterable[str] = (rest,)
         if not bearer or not _PIECE.fullmatch(rest):
             pieces = _PIECE.findall(text + " " + _basic(rest))
-        found = Presented(Kind.UNKNOWN, rest if bearer else "")
+        found: _Told = Kind.UNKNOWN, rest if bearer else "", "", 0
         for piece in pieces:
             told = self._piece(piece)
-            if told.kind in (Kind.OURS, Kind.API_KEY):
+            if told[0] in _STAYS:
                 return told
-            if bearer and told.kind is Kind.SUPABASE and piece == rest:
+            if bearer and told[0] is Kind.SUPABASE and piece == rest:
                 found = told
         return found
 
-    def _piece(self, piece: str) -> Presented:
+    def _piece(self, piece: str) -> _Told:
         if piece.startswith(KEY_PREFIX):
-            return Presented(Kind.API_KEY, piece)
+            return Kind.API_KEY, piece, "", 0
         claims = _unverified_claims(piece)
         issuer = claims.get("iss")
         if issuer in self.ours:
@@ -123,9 +126,9 @@ class Credentials:
         elif issuer is not None and issuer == self.supabase:
             kind = Kind.SUPABASE
         else:
-            return Presented(Kind.UNKNOWN, piece)
+            return Kind.UNKNOWN, piece, "", 0
         sub, expires_at = claims.get("sub"), claims.get("exp")
-        return Presented(
+        return (
             kind,
             piece,
             sub if isinstance(sub, str) else "",
@@ -133,14 +136,15 @@ class Credentials:
         )
 
 
-def _first(*found: Presented | None) -> Presented:
+def _first(authorization: _Told | None, key: _Told | None) -> _Told:
     """What counts where a request shows two: what is ours, then what stands in Authorization."""
-    shown = [one for one in found if one is not None]
-    for kind in (Kind.OURS, Kind.API_KEY):
-        for one in shown:
-            if one.kind is kind:
-                return one
-    return shown[0] if shown else Presented(Kind.NONE)
+    if key is None:
+        return authorization or _NOTHING
+    if authorization is None:
+        return key
+    if authorization[0] is not Kind.OURS and key[0] in _STAYS:
+        return authorization if authorization[0] is Kind.API_KEY is key[0] else key
+    return authorization
 
 
 def _unverified_claims(token: str) -> dict[str, object]:

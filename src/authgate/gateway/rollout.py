@@ -47,10 +47,9 @@ class Rollout:
     async def presented(self, shown: Presented, rules: Rules) -> tuple[Presented, ApiKey | None]:
         """`shown`, with what only the store can tell: a refresh token of ours, a key it knows.
 
-        Not in `required`, where nothing but our issuer's tokens is of any use, and strangers could
-        have us read for nothing.
+        Not asked in `required`, where neither is of any use: strangers could have us read there.
         """
-        if shown.kind is not Kind.UNKNOWN or not shown.value or rules.mode is Mode.REQUIRED:
+        if shown.kind is not Kind.UNKNOWN or not shown.value:
             return shown, None
         # What we issued stays here even if the store has to be waited for.
         if shown.may_be_refresh_token and await self.store.refresh_token(digest(shown.value)):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from authgate.protocol.patterns import matches
 
@@ -33,6 +34,8 @@ class Kind(StrEnum):
     API_KEY = "api_key"  # made here, so nobody else can judge it
     EXISTING_KEY = "existing_key"  # the upstream's own; only its digest was entered here
     UNKNOWN = "unknown"
+
+    __hash__ = str.__hash__  # an enum's own is Python, and every call looks a kind up
 
 
 class Worth(StrEnum):
@@ -77,6 +80,7 @@ NOT_OURS = frozenset({Kind.SUPABASE, Kind.EXISTING_KEY, Kind.UNKNOWN})
 LEGACY = frozenset({Kind.SUPABASE, Kind.API_KEY, Kind.EXISTING_KEY})
 
 
+@cache
 def rule(mode: Mode, kind: Kind, worth: Worth) -> Ruling:
     """The table. No and unknown credentials have no worth of their own: `BAD` stands for it."""
     good = worth is Worth.GOOD
