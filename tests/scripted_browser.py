@@ -23,6 +23,7 @@ import contextlib
 import http.client
 import os
 import shlex
+import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -94,12 +95,14 @@ class ScriptedBrowser:
         decision: str = "approve",
         code: Callable[[], str] | None = None,
         timeout: float = 15.0,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         self.email = email
         self.password = password
         self.decision = decision
         self.code = code
         self.timeout = timeout
+        self.trust = trust
         self.history: list[tuple[str, str, int]] = []
         self.cookies: dict[str, dict[str, Morsel[str]]] = {}
 
@@ -151,6 +154,8 @@ class ScriptedBrowser:
         for form in page.forms:
             if form.has_button("decision", self.decision):
                 return form, ("decision", self.decision)
+            if form.action.endswith("/oauth/login"):  # "Continue as ...?": it is always them
+                return form, None
             if form.asks_password:
                 self._fill_in(form)
                 return form, form.buttons[0] if form.buttons else None
@@ -224,12 +229,9 @@ class ScriptedBrowser:
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        kind = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        )
         ends = time.monotonic() + LISTENS_WITHIN
         while True:
-            connection = kind(parts.hostname, parts.port, timeout=self.timeout)
+            connection = self._connection(parts.scheme, parts.hostname, parts.port)
             with contextlib.closing(connection):
                 try:
                     connection.connect()
@@ -241,6 +243,13 @@ class ScriptedBrowser:
                 connection.request(method, target, body, headers)
                 answer = connection.getresponse()
                 return answer.status, answer.headers, answer.read().decode("utf-8", "replace")
+
+    def _connection(
+        self, scheme: str, host: str, port: int | None
+    ) -> http.client.HTTPConnection:
+        if scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=self.timeout)
+        return http.client.HTTPSConnection(host, port, timeout=self.timeout, context=self.trust)
 
     def _keep_cookies(self, url: str, answer: Message) -> None:
         parts = urlsplit(url)

@@ -43,7 +43,7 @@ class Application:
         self.visits = 0
         self.client: OAuthClientInformationFull | None = None
         self.token: OAuthToken | None = None
-        self._came_back = ""
+        self.came_back = ""
         self.auth = OAuthClientProvider(
             server.mcp_url,
             OAuthClientMetadata(client_name="Python test client", redirect_uris=[CALLBACK]),
@@ -69,10 +69,10 @@ class Application:
         # Not in a thread, as the stand-in lives on one of its own and authgate in its process.
         assert url.startswith(self.server.workos.authkit_url + "/oauth2/authorize?")
         self.visits += 1
-        self._came_back = self.browser.walk(url, callback=CALLBACK)
+        self.came_back = self.browser.walk(url, callback=CALLBACK)
 
     async def take_answer(self) -> AuthorizationCodeResult:
-        given = parse_qs(urlsplit(self._came_back).query)
+        given = parse_qs(urlsplit(self.came_back).query)
         # AuthKit sends no `iss`, and its metadata says so (RFC 9207).
         return AuthorizationCodeResult(code=given.get("code", [""])[0], state=given["state"][0])
 
@@ -183,6 +183,58 @@ async def test_a_token_for_the_client_id_opens_nothing_and_the_refusal_says_why(
     )
     assert "register exactly that as a resource indicator" in said["hint"]
     assert came in answer.headers["www-authenticate"]
+
+
+async def test_an_unlisted_resource_that_authkit_minds_ends_the_flow_in_its_words(
+    authkit: AuthKitServer,
+) -> None:
+    """The other thing that AuthKit may do with one; which it does is documented nowhere."""
+    authkit.workos.resources, authkit.workos.resource_mode = [], "strict"
+    application = Application(authkit)
+    with pytest.RaisesGroup(OAuthFlowError, flatten_subgroups=True, allow_unwrapped=True):
+        async with application.connected():
+            pass
+    assert "error=invalid_target" in application.came_back
+    assert application.token is None
+
+
+async def test_what_is_withdrawn_at_authkit_alone_ends_with_its_tokens(
+    authkit: AuthKitServer,
+) -> None:
+    """We are not told of it; its tokens go on until they end, and then the person is asked."""
+    application = Application(authkit)
+    async with application.connected() as client:
+        assert await whoami(client) == ALICE.email
+        for consent in authkit.workos.state.consents.values():
+            consent.ended = True
+        assert await whoami(client) == ALICE.email
+        assert application.visits == 1
+
+        application.later(LIFE + 11)
+        assert await whoami(client) == ALICE.email
+    assert application.visits == 2
+    posted = [
+        urlsplit(url).path for method, url, _ in application.browser.history if method == "POST"
+    ]
+    assert posted[-2:] == ["/oauth/login", "/oauth2/authorize/consent"]  # "Continue as ...?", there
+
+
+async def test_whoever_is_shut_out_here_has_no_use_of_a_good_token(authkit: AuthKitServer) -> None:
+    """AuthKit knows nothing of it and would renew the token; every call asks here."""
+    application = Application(authkit, browser_of(BOB))
+    async with application.connected() as client:
+        assert await whoami(client) == BOB.email
+    assert application.token is not None
+    authkit.cli("people", "disable", BOB.email)
+    try:
+        with Hands(authkit) as hands:
+            answer = hands.knock(application.token.access_token)
+    finally:
+        authkit.cli("people", "enable", BOB.email)
+    assert answer.status_code == 401
+    assert "has to sign in again" in answer.json()["error_description"]
+    async with Application(authkit, browser_of(BOB)).connected() as client:
+        assert await whoami(client) == BOB.email  # who may come back signs in, and is not barred
 
 
 async def test_the_operator_may_take_tokens_for_the_client_id() -> None:
