@@ -16,6 +16,7 @@ from key_value.aio.stores.filetree import (
     FileTreeV1KeySanitizationStrategy,
 )
 
+from tests.clients.authkit import AuthKitServer
 from tests.clients.by_hand import Hands
 from tests.live import ALICE, LiveServer
 from tests.scripted_browser import ScriptedBrowser
@@ -102,3 +103,16 @@ async def test_a_removed_client_registers_itself_again(server: LiveServer, desk:
 async def test_wherever_the_server_is_it_is_found(elsewhere: LiveServer, desk: Desk) -> None:
     async with desk.client(elsewhere) as client:
         assert (await whoami(client))["display"] == ALICE.email
+
+
+async def test_where_authkit_issues_it_comes_through(authkit: AuthKitServer, desk: Desk) -> None:
+    """Its preflight opens a login at AuthKit that nobody completes, and the browser another."""
+    async with desk.client(authkit) as client:
+        assert (await whoami(client))["display"] == ALICE.email
+        authkit.later(311)
+        client.transport.auth.context.token_expiry_time -= 311
+        assert (await whoami(client))["display"] == ALICE.email
+    assert len(desk.opened) == 1
+    async with desk.client(authkit) as client:  # a new process, with what the last one stored
+        assert (await whoami(client))["display"] == ALICE.email
+    assert len(desk.opened) == 1
