@@ -16,6 +16,7 @@ WHOLE = """
 rollout = "optional"
 tools_list = "annotate"
 default_scope = "mcp:use"
+first_scope = "mcp:use files:read"
 
 [legacy]
 supabase_tokens_until = 2027-03-31
@@ -30,6 +31,9 @@ methods = ["resources/*"]
 "files_*" = "files:read"
 "files.write" = ["files:read", "files:write"]
 free = ""
+
+[scopes]
+"files" = ["files:read", "files:write"]
 """
 
 
@@ -56,7 +60,9 @@ def test_everything_it_may_hold() -> None:
     }
     assert list(file.tools) == ["files_*", "files.write", "free"]
     assert (file.tools_list, file.default_scope) == ("annotate", ("mcp:use",))
-    assert file.scopes_named == ("mcp:use", "files:read", "files:write")
+    assert file.first_scope == ("mcp:use", "files:read")
+    assert dict(file.implied_scopes) == {"files": ("files:read", "files:write")}
+    assert set(file.scopes_named) == {"mcp:use", "files", "files:read", "files:write"}
     assert file.changed_at == 7
 
 
@@ -97,8 +103,13 @@ def test_it_does_not_change() -> None:
         ("[tools]\nadd = 1", 'tools: "add": write scope names'),
         ("[tools]\nadd = ['a\"b']", "a scope name has no"),
         ('[tools]\nfiles.read = "x"', 'tools: "files": put the whole pattern in quotes'),
-        ('tools_list = "hide"', "tools_list: write filter or annotate"),
+        ('tools_list = "hide"', "tools_list: write all, filter or annotate"),
         ("default_scope = 1", "default_scope: write scope names"),
+        ("first_scope = 1", "first_scope: write scope names"),
+        ("scopes = 1", "scopes: write a table of scopes"),
+        ('[scopes]\n"a b" = "x"', "scopes: a scope name has no"),
+        ("[scopes]\nfiles = 1", 'scopes: "files": write scope names'),
+        ('[scopes]\nfiles.all = "x"', 'scopes: "files": put the whole name in quotes'),
         ("rollout = off", "this is no TOML"),
         ("rollout = 'off'\nrollout = 'off'", "this is no TOML"),
         ("a = " + "[" * 3000, "this is no TOML"),
@@ -175,6 +186,9 @@ def test_authkit_grants_four_and_no_other(place: Path) -> None:
     (told,) = problems(**authkit, AUTHGATE_SCOPES="files:read")
     assert "ever be granted files:read," in told
     assert "AuthKit grants openid, profile, email, offline_access" in told
+    (place / "authgate.toml").write_text('[scopes]\nopenid = "files:read"\n')
+    (told,) = problems(**authkit, AUTHGATE_SCOPES="files:read")
+    assert "ever be granted files:read;" in told or "files:read, " in told
     (place / "authgate.toml").write_text('[tools]\nadd = "email"\n')
     assert load_live(loaded(**authkit)).scopes_named == ("email",)
 

@@ -70,6 +70,7 @@ def authkit(ground: Ground) -> Issuing:
             clock=parts.clock,
             rollout=ground.rollout,
             body_limit=ground.body_limit,
+            first=ground.tools.first,
         ),
         lazy=(*tools.values(), standings, made.logins, made.workos, made.fetch),
         jobs=tuple(jobs),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from authgate.app import tool_scopes
 from authgate.app.application import Application
 from authgate.app.behind import behind
 from authgate.app.core import MCP_PATH, Core, build_core, now
@@ -24,6 +25,7 @@ def build(settings: Settings) -> Application:
     core = build_core(settings)
     home = home_of(core)
     place = well_known.Place.of(settings.public)
+    rollout = rollout_of(core, home)
     ground = Ground(
         core,
         home,
@@ -31,18 +33,21 @@ def build(settings: Settings) -> Application:
         place,
         OriginRule(frozenset((place.origin, *settings.allowed_origins))),
         Cookies.of(settings.public),
-        rollout_of(core, home),
+        rollout,
+        tool_scopes.rules_of(settings, rollout),
     )
     live = Live(settings)
     live.apply(applying(ground.rollout, settings))
+    live.apply(tool_scopes.applying(ground.tools, settings))
     issuing = _issuing(ground)
     guarded = behind(core)
+    gate = tool_scopes.gate(ground, guarded, issuing.guard.challenger)
     table: dict[str, App] = {
         **issuing.routes,
         **place.within(webhook_routes(ground.parts, settings.workos_webhook_secret)),
         place.prefix + "/healthz": health.endpoint(),
         place.prefix + "/readyz": health.readiness(core.store),
-        place.prefix + MCP_PATH: Guarded(guarded, issuing.guard),
+        place.prefix + MCP_PATH: Guarded(gate, issuing.guard),
     }
     usage = ground.rollout.usage
     lazy, jobs = (guarded, *issuing.lazy, usage), (*issuing.jobs, live.watch, usage.keep)

@@ -44,6 +44,7 @@ def builtin(ground: Ground) -> Issuing:
             clock=parts.clock,
             rollout=ground.rollout,
             body_limit=ground.body_limit,
+            first=ground.tools.first,
         ),
         lazy=tuple(tools.values()),
         jobs=(partial(reading_keys, ground.core),),

@@ -11,6 +11,7 @@ from authgate.app.home import Home
 from authgate.endpoints.well_known import Place
 from authgate.gateway.guard import App, Guard
 from authgate.gateway.rollout import Rollout
+from authgate.gateway.tool_scopes import ToolRules
 from authgate.security.session import Cookies
 from authgate.steps.parts import Parts
 from authgate.web.origins import OriginRule
@@ -36,6 +37,7 @@ class Ground:
     origins: OriginRule
     cookies: Cookies
     rollout: Rollout
+    tools: ToolRules
 
     @property
     def body_limit(self) -> int:

@@ -22,7 +22,7 @@ from authgate.protocol.rollout import Mode
 MAX_SIZE = 262_144
 MAX_ENTRIES = 1000  # of one table or list
 
-ToolsList = Literal["filter", "annotate"]
+ToolsList = Literal["all", "filter", "annotate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,20 @@ class LiveSettings:
     anonymous_tools: tuple[str, ...] = ()
     anonymous_methods: tuple[str, ...] = ()
     tools: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    tools_list: ToolsList = "filter"
+    tools_list: ToolsList = "all"
     default_scope: tuple[str, ...] = ()
+    first_scope: tuple[str, ...] = ()
+    implied_scopes: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     changed_at: int = 0
 
     @property
     def scopes_named(self) -> tuple[str, ...]:
-        """Every scope that a tool may ask for."""
-        named = (name for names in self.tools.values() for name in names)
-        return tuple(dict.fromkeys((*self.default_scope, *named)))
+        """Every scope that a client may be told to ask for, or that stands for one."""
+        tables = (*self.tools.values(), tuple(self.implied_scopes), *self.implied_scopes.values())
+        named = (name for names in tables for name in names)
+        return tuple(dict.fromkeys((*self.default_scope, *self.first_scope, *named)))
 
 
 class FileWrong(Exception):
@@ -125,7 +130,7 @@ def problems(
     )
     return [
         f"{name}: tools: no client can ever be granted {missing}, and would ask for it again and "
-        f"again; {fix}, or take it out of [tools] and default_scope."
+        f"again; {fix}, or take it out of [tools], [scopes], default_scope and first_scope."
     ]
 
 
@@ -191,21 +196,35 @@ def _scopes(value: object) -> tuple[str, ...]:
 def _tools(value: object) -> Mapping[str, tuple[str, ...]]:
     if not isinstance(value, dict) or len(value) > MAX_ENTRIES:
         raise ValueError('write a table of patterns and scopes: "files_*" = "files:read"')
-    found: dict[str, tuple[str, ...]] = {}
-    for pattern, names in value.items():
+    for pattern in value:
         _check_pattern(pattern)
+    return _lists(value, "pattern")
+
+
+def _implied(value: object) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, dict) or len(value) > MAX_ENTRIES:
+        raise ValueError('write a table of scopes and what each stands for: "files" = "files:read"')
+    if not all(scopes.is_token(name) for name in value):
+        raise ValueError("a scope name has no spaces, quotes or backslashes in it; write others")
+    return _lists(value, "name")
+
+
+def _lists(table: Mapping[str, object], key: str) -> Mapping[str, tuple[str, ...]]:
+    """A table whose values are scopes; `key` is what stands before them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, names in table.items():
         if isinstance(names, dict):
-            raise ValueError(f'"{pattern}": put the whole pattern in quotes, dots included')
+            raise ValueError(f'"{name}": put the whole {key} in quotes, dots included')
         try:
-            found[pattern] = _scopes(names)
+            found[name] = _scopes(names)
         except ValueError as error:
-            raise ValueError(f'"{pattern}": {error}') from None
+            raise ValueError(f'"{name}": {error}') from None
     return MappingProxyType(found)
 
 
 def _tools_list(value: object) -> str:
-    if value not in ("filter", "annotate"):
-        raise ValueError("write filter or annotate")
+    if value not in ("all", "filter", "annotate"):
+        raise ValueError("write all, filter or annotate")
     return str(value)
 
 
@@ -213,7 +232,9 @@ _KEYS: dict[tuple[str, str], tuple[str, Callable[[object], Any]]] = {
     ("", "rollout"): ("rollout", _mode),
     ("", "tools_list"): ("tools_list", _tools_list),
     ("", "default_scope"): ("default_scope", _scopes),
+    ("", "first_scope"): ("first_scope", _scopes),
     ("", "tools"): ("tools", _tools),
+    ("", "scopes"): ("implied_scopes", _implied),
     ("legacy", "supabase_tokens_until"): ("supabase_tokens_until", _until),
     ("legacy", "api_keys_until"): ("api_keys_until", _until),
     ("legacy", "unknown"): ("pass_unknown", _unknown),
@@ -221,6 +242,7 @@ _KEYS: dict[tuple[str, str], tuple[str, Callable[[object], Any]]] = {
     ("anonymous", "methods"): ("anonymous_methods", _patterns),
 }
 _TABLES = ("legacy", "anonymous")
+_WHOLE = ("tools", "scopes")  # tables with names of the operator's own
 
 
 def _spots(
@@ -246,5 +268,6 @@ def _spots(
 def _known(table: str) -> str:
     names = [key for place, key in _KEYS if place == table]
     if not table:
-        names = [name for name in names if name != "tools"] + ["[legacy]", "[anonymous]", "[tools]"]
+        tables = [f"[{name}]" for name in (*_TABLES, *_WHOLE)]
+        names = [name for name in names if name not in _WHOLE] + tables
     return f"it may hold {', '.join(names)}"

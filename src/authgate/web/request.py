@@ -139,3 +139,13 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     if len(body) > limit:
         raise Refusal(Reason.REQUEST_TOO_LARGE, limit=str(limit))
     return body
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """`receive` as it was before the body was read."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receiving() -> Message:
+        return left.pop() if left else await receive()
+
+    return receiving
