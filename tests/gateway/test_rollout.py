@@ -361,6 +361,29 @@ async def test_whose_origin_is_judged_here_and_whose_there(
         assert answer.headers["access-control-allow-origin"] == "*"
 
 
+async def test_a_page_of_another_origin_gets_no_further_than_without_us(stage: Rolling) -> None:
+    """Many servers on a loopback address take anybody, and rest on browsers asking them first."""
+    page = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    for mode in BEFORE:
+        stage.put(mode, LISTED)
+        asked = await stage.call(page, "OPTIONS")
+        seen = stage.seen
+        assert (seen.method, seen.header("origin")) == ("OPTIONS", "https://evil.example")
+        answer = await stage.call({**BASIC, **page})
+        assert stage.seen.header("origin") == "https://evil.example"
+        for told in (asked, answer):
+            assert told.status_code == 200
+            assert "access-control-allow-origin" not in told.headers
+        own = {**page, "origin": stage.gate.url}
+        assert (await stage.call(own, "OPTIONS")).headers["access-control-allow-origin"] == "*"
+        assert stage.seen is None
+        assert (await stage.call(own)).headers["access-control-allow-origin"] == "*"
+        stage.upstream.seen.clear()
+    stage.put("required")
+    assert (await stage.call(page, "OPTIONS")).headers["access-control-allow-origin"] == "*"
+    assert stage.seen is None
+
+
 async def test_sessions_outlive_the_way_to_required(stage: Rolling, pair: dict[str, Any]) -> None:
     async def script(exchange: Exchange) -> None:
         await exchange.read()
@@ -439,6 +462,21 @@ async def test_the_example_knows_all_modes(open_gate: OpenGate, tmp_path: Path) 
     put(gate, file, 'rollout = "optional"\n[anonymous]\ntools = ["add"]\n')
     assert (await gate.call(None)).status_code == 200
     assert (await gate.call("a.b.c")).status_code == 401
+
+
+@pytest.mark.parametrize("mode", BEFORE)
+async def test_where_nobody_behind_sees_the_origin_it_is_judged_here(
+    open_gate: OpenGate, tmp_path: Path, mode: str
+) -> None:
+    file = tmp_path / "authgate.toml"
+    gate = await open_gate(AUTHGATE_CONFIG_FILE=str(file))
+    put(gate, file, f'rollout = "{mode}"\n[anonymous]\ntools = ["*"]\n')
+    assert (await gate.call(None, origin="https://evil.example")).status_code == 403
+    assert (await gate.call(None, origin=gate.url)).status_code == 200
+    async with gate.http() as http:
+        asked = await http.options("/mcp", headers={"origin": "https://evil.example"})
+    assert asked.status_code == 405
+    assert "access-control-allow-origin" not in asked.headers
 
 
 def put(gate: Gate, file: Path, text: str) -> None:

@@ -42,12 +42,14 @@ def applying(rollout: Rollout, settings: Settings) -> Callable[[LiveSettings], N
 
 
 def rules_of(settings: Settings, live: LiveSettings) -> Rules:
-    """What is in force. Behind the built-in example nobody judges credentials but we."""
+    """What is in force. The built-in example and a program on its standard input see nothing of
+    what a request brought, so there nobody judges it but we."""
     return Rules(
         mode=mode_of(settings, live),
         supabase_until=live.supabase_tokens_until,
         api_keys_until=live.api_keys_until,
         announced_at=live.changed_at,
         anonymous=Anonymous(live.anonymous_tools, live.anonymous_methods),
-        judged_there=settings.upstream is not None and live.pass_unknown,
+        upstream=settings.upstream is not None,
+        pass_unknown=live.pass_unknown,
     )

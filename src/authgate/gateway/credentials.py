@@ -28,6 +28,8 @@ _WHENCE = frozenset(
 )
 
 _PIECE = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
+# Not in the middle of a word: a long token of somebody else's may well hold these four characters.
+_KEY = re.compile(r"(?<![A-Za-z0-9_-])agk_[A-Za-z0-9_-]*", re.ASCII)
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _STAYS = (Kind.OURS, Kind.API_KEY)
 
@@ -91,7 +93,7 @@ class Credentials:
         kept = [
             pair
             for pair in query.split(b"&")
-            if not self._holds_ours(unquote_to_bytes(pair.partition(b"=")[2]))
+            if not any(self._holds_ours(unquote_to_bytes(part)) for part in pair.split(b"=", 1))
         ]
         return b"&".join(kept)
 
@@ -117,8 +119,8 @@ class Credentials:
         return found
 
     def _piece(self, piece: str) -> _Told:
-        if piece.startswith(KEY_PREFIX):
-            return Kind.API_KEY, piece, "", 0
+        if KEY_PREFIX in piece and (key := _KEY.search(piece)):
+            return Kind.API_KEY, key[0], "", 0
         claims = _unverified_claims(piece)
         issuer = claims.get("iss")
         if issuer in self.ours:

@@ -12,8 +12,8 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
-from authgate.gateway import legacy, one_reading, rollout
-from authgate.gateway.caller import Caller, Passage, nobody
+from authgate.gateway import jsonrpc, legacy, rollout
+from authgate.gateway.caller import STRICT, Caller, Passage, nobody
 from authgate.gateway.credentials import AUTHORIZATION, X_API_KEY, Presented
 from authgate.gateway.rollout import Found, Rollout
 from authgate.gateway.standing import Standings
@@ -22,7 +22,7 @@ from authgate.observe import log
 from authgate.protocol import tokens
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import ApiKey
-from authgate.protocol.rollout import LEGACY, Kind, Mode, Passes, Rules, Worth, rule
+from authgate.protocol.rollout import LEGACY, Kind, Mode, Passes, Recorded, Rules, Worth, rule
 from authgate.protocol.tokens import Challenger
 from authgate.store.contract import StoreUnavailable
 from authgate.web.answers import Answer, Header, json_answer, refusal_body, refusal_headers
@@ -34,7 +34,6 @@ from authgate.web.request import (
     Request,
     Scope,
     Send,
-    again,
     read_body,
 )
 
@@ -81,7 +80,6 @@ class Admitted:
 class Guard:
     """Decides who may call `resource`. `scopes`: any one of them is enough; none, none is asked.
 
-    `first` are the scopes that a client is told to ask for, None for the challenger's own.
     `body_limit` in bytes is for calls without a credential, whose body decides.
     """
 
@@ -94,13 +92,16 @@ class Guard:
     clock: Callable[[], int]
     rollout: Rollout
     body_limit: int
-    first: Callable[[], tuple[str, ...] | None]
 
     async def admit(self, request: Request, receive: Receive) -> Admitted:
         """Who calls, and how the call goes on; raises `Refusal`."""
         rules, now = self.rollout.rules, self.clock()
+        if rules.mode is Mode.REQUIRED:
+            return Admitted(await self._required(request, now), STRICT, receive)
         shown = self.rollout.credentials.read(request.scope)
-        shown, key = await self.rollout.presented(shown, rules)
+        key = None
+        if shown.kind is Kind.UNKNOWN:
+            shown, key = await self.rollout.presented(shown, rules)
         found = await self._found(request, shown, key, rules, now)
         ruling = rule(rules.mode, shown.kind, found.worth)
         self.rollout.count(ruling.recorded, found)
@@ -113,9 +114,23 @@ class Guard:
                 raise _why(found)
             case _:
                 pass
+        if not rules.upstream:
+            self._check_origin(request)  # nobody behind us sees from where a page calls
         caller = found.caller if ruling.known else nobody(shown.kind)
         told = legacy.farewell(shown.kind, rules) if rules.mode is not Mode.OFF else ()
         return Admitted(caller, rollout.passage(rules, shown, caller), receive, told)
+
+    async def _required(self, request: Request, now: int) -> Caller:
+        """The column `required` of the table in one line: a token of ours, or a refusal. What else
+        may have come matters to the counts alone, so nobody's good call pays for telling it."""
+        try:
+            caller = await self._ours(request, now)
+        except Refusal as refusal:
+            shown = self.rollout.credentials.read(request.scope)
+            self.rollout.count(Recorded.REFUSAL, Found.refused(shown.kind, refusal))
+            raise
+        self.rollout.usage.count(Kind.OURS, caller.client_id, refused=False)
+        return caller
 
     async def _found(
         self, request: Request, shown: Presented, key: ApiKey | None, rules: Rules, now: int
@@ -124,9 +139,9 @@ class Guard:
         try:
             if rules.mode is Mode.OFF:
                 return Found(Worth.BAD, nobody(shown.kind))
-            if shown.kind in LEGACY and rules.mode is not Mode.REQUIRED:
+            if shown.kind in LEGACY:
                 return await self.rollout.look(shown, key, rules, now)
-            if shown.kind is Kind.UNKNOWN and rules.mode is not Mode.REQUIRED:
+            if shown.kind is Kind.UNKNOWN:
                 tokens.bearer_token(request.header(AUTHORIZATION))
                 raise Refusal(Reason.TOKEN_MALFORMED)
             return Found(Worth.GOOD, await self._ours(request, now))
@@ -154,6 +169,15 @@ class Guard:
             expires_at=claims.expires_at,
         )
 
+    def answers_browsers(self, request: Request) -> bool:
+        """Is it ours to say to a browser that a page may call (CORS)? Else the upstream says it.
+
+        Before `required` a server may stand behind that takes anybody who can reach it. Web pages
+        of other origins cannot, as long as nobody lets them.
+        """
+        rules = self.rollout.rules
+        return rules.mode is Mode.REQUIRED or self.origins.allows(request.header(b"origin"))
+
     def _check_origin(self, request: Request) -> None:
         if not self.origins.allows(request.header(b"origin")):
             raise Refusal(Reason.ORIGIN_REFUSED)
@@ -175,10 +199,10 @@ class Guard:
                 raise _why(found)
             return receive
         body = await read_body(request.scope, receive, self.body_limit)
-        call = await one_reading.only_call(request.scope["headers"], body)
+        call = jsonrpc.unambiguous(body)
         if call is None or not rules.anonymous.allows(call.method, call.name):
             raise _why(found)
-        return again(body, receive)
+        return _again(body, receive)
 
     async def _verify(self, token: str, now: int) -> AccessClaims:
         """Verify, once more after a look for keys that another process may have added."""
@@ -195,7 +219,7 @@ class Guard:
         headers = [*refusal_headers(refusal), *CORS]
         challenged = refusal.face.status == 401 or refusal.reason is Reason.SCOPE_INSUFFICIENT
         if challenged:
-            challenge = self.challenger.challenge(refusal, self.first())
+            challenge = self.challenger.challenge(refusal)
             headers.append((b"www-authenticate", challenge.encode("ascii")))
         return json_answer(refusal.face.status, refusal_body(refusal), headers)
 
@@ -208,11 +232,16 @@ class Guarded:
         self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "OPTIONS":
-            await Answer(204, b"", [*CORS, *PREFLIGHT]).send(send)
-            return
         try:
-            admitted = await self._guard.admit(Request(scope), receive)
+            ours = self._guard.answers_browsers(Request(scope))
+            if scope["method"] != "OPTIONS":
+                admitted = await self._guard.admit(Request(scope), receive)
+            elif ours:
+                await Answer(204, b"", [*CORS, *PREFLIGHT]).send(send)
+                return
+            else:
+                shown = self._guard.rollout.credentials.read(scope)
+                admitted = Admitted(nobody(shown.kind), rollout.preflight(shown), receive)
         except Disconnected:
             return
         except Refusal as refusal:
@@ -231,7 +260,8 @@ class Guarded:
             answer.headers.append((b"x-request-id", request_id.encode()))
             await answer.send(send)
             return
-        await self._app(self._inner(scope, admitted), admitted.receive, _telling(send, admitted))
+        sending = _telling(send, admitted, ours=ours)
+        await self._app(self._inner(scope, admitted), admitted.receive, sending)
 
     def _inner(self, scope: Scope, admitted: Admitted) -> Scope:
         """The request without what it proved itself with; what may go on is in the passage."""
@@ -250,17 +280,28 @@ def _why(found: Found) -> Refusal:
     return found.refusal or Refusal(Reason.TOKEN_MISSING)
 
 
-def _telling(send: Send, admitted: Admitted) -> Send:
+def _again(body: bytes, receive: Receive) -> Receive:
+    """`receive` as it was before the body was read."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receiving() -> Message:
+        return left.pop() if left else await receive()
+
+    return receiving
+
+
+def _telling(send: Send, admitted: Admitted, *, ours: bool) -> Send:
     """Let a browser client read what the guarded application answers, and add what we have to say.
 
-    What the upstream itself says to browsers stays, where the upstream judges who they are.
+    What the upstream itself says to browsers stays, where the upstream judges who they are; `ours`:
+    where it says nothing we do.
     """
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = list(message["headers"])
             theirs = any(name == b"access-control-allow-origin" for name, _ in headers)
-            if admitted.passage.judged_here or not theirs:
+            if admitted.passage.judged_here or (ours and not theirs):
                 kept = [item for item in headers if not item[0].startswith(b"access-control-")]
                 headers = [*kept, *CORS]
             message = {**message, "headers": [*headers, *admitted.headers]}

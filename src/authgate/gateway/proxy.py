@@ -120,7 +120,8 @@ class Exchange:
     async def run(self) -> None:
         """Do it; raises `Refusal` before the answer has begun, `AnswerCut` after."""
         scope = self._scope
-        if scope["method"] not in METHODS:
+        preflight = scope["method"] == "OPTIONS" and not self._passage.judged_here
+        if scope["method"] not in METHODS and not preflight:
             raise Refusal(Reason.METHOD_NOT_ALLOWED, allowed="GET, POST, DELETE, OPTIONS")
         inbound = headers.read(scope["headers"])
         stream = scope["method"] == "GET" or inbound.routing.method == LISTEN

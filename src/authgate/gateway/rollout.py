@@ -103,6 +103,11 @@ def passage(rules: Rules, presented: Presented, caller: Caller) -> Passage:
     )
 
 
+def preflight(presented: Presented) -> Passage:
+    """How a browser's question goes on that the upstream is to answer, as it does today."""
+    return Passage(False, (*presented.own, *presented.whence), ("",), any_session=True)
+
+
 def _of_ours(shown: Presented) -> Presented:
     """A refresh token of ours: no bearer token, and nothing to hand on."""
     own = tuple(item for item in shown.own if shown.value.encode() not in item[1])

@@ -162,8 +162,8 @@ class Rules:
     """What the operator decided, as it is in force. Times in seconds since the epoch.
 
     `supabase_until` and `api_keys_until` are the first moment at which they are refused, and
-    `announced_at` is when that was said. `judged_there`: whether the upstream judges credentials
-    that are not ours.
+    `announced_at` is when that was said. `upstream`: whether what stands behind sees what a request
+    brought, as only a server over HTTP does; `pass_unknown`: whether it judges credentials itself.
     """
 
     mode: Mode = Mode.REQUIRED
@@ -171,7 +171,13 @@ class Rules:
     api_keys_until: int | None = None
     announced_at: int = 0
     anonymous: Anonymous = Anonymous()
-    judged_there: bool = False
+    upstream: bool = False
+    pass_unknown: bool = True
+
+    @property
+    def judged_there(self) -> bool:
+        """Are credentials that are not ours judged behind the gateway?"""
+        return self.upstream and self.pass_unknown
 
     def until(self, kind: Kind) -> int | None:
         """The cut-off of a kind of credential, if it has one."""
