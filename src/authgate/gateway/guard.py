@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
-from authgate.gateway import jsonrpc, legacy, rollout
+from authgate.gateway import legacy, one_reading, rollout
 from authgate.gateway.caller import STRICT, Caller, Passage, nobody
 from authgate.gateway.credentials import AUTHORIZATION, X_API_KEY, Presented
 from authgate.gateway.rollout import Found, Rollout
@@ -34,6 +34,7 @@ from authgate.web.request import (
     Request,
     Scope,
     Send,
+    again,
     read_body,
 )
 
@@ -80,6 +81,7 @@ class Admitted:
 class Guard:
     """Decides who may call `resource`. `scopes`: any one of them is enough; none, none is asked.
 
+    `first` are the scopes that a client is told to ask for, None for the challenger's own.
     `body_limit` in bytes is for calls without a credential, whose body decides.
     """
 
@@ -92,6 +94,7 @@ class Guard:
     clock: Callable[[], int]
     rollout: Rollout
     body_limit: int
+    first: Callable[[], tuple[str, ...] | None]
 
     async def admit(self, request: Request, receive: Receive) -> Admitted:
         """Who calls, and how the call goes on; raises `Refusal`."""
@@ -199,10 +202,10 @@ class Guard:
                 raise _why(found)
             return receive
         body = await read_body(request.scope, receive, self.body_limit)
-        call = jsonrpc.unambiguous(body)
+        call = await one_reading.only_call(request.scope["headers"], body)
         if call is None or not rules.anonymous.allows(call.method, call.name):
             raise _why(found)
-        return _again(body, receive)
+        return again(body, receive)
 
     async def _verify(self, token: str, now: int) -> AccessClaims:
         """Verify, once more after a look for keys that another process may have added."""
@@ -219,7 +222,7 @@ class Guard:
         headers = [*refusal_headers(refusal), *CORS]
         challenged = refusal.face.status == 401 or refusal.reason is Reason.SCOPE_INSUFFICIENT
         if challenged:
-            challenge = self.challenger.challenge(refusal)
+            challenge = self.challenger.challenge(refusal, self.first())
             headers.append((b"www-authenticate", challenge.encode("ascii")))
         return json_answer(refusal.face.status, refusal_body(refusal), headers)
 
@@ -278,16 +281,6 @@ class Guarded:
 
 def _why(found: Found) -> Refusal:
     return found.refusal or Refusal(Reason.TOKEN_MISSING)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """`receive` as it was before the body was read."""
-    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receiving() -> Message:
-        return left.pop() if left else await receive()
-
-    return receiving
 
 
 def _telling(send: Send, admitted: Admitted, *, ours: bool) -> Send:
