@@ -16,6 +16,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 NODE_CLIENTS := tests/clients/node
 BROWSER_PACKAGES := chromium chromium-driver fonts-liberation
+PROXY_PACKAGES := nginx-light
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # -qq: errors only; every version and hash is in the lock, so there is nothing to read while it works.
@@ -64,7 +65,7 @@ serve: $(VENV)/base.stamp ## run the server on this machine (ARGS="--port 9000")
 	@$(RUN)/authgate serve $(ARGS)
 
 .PHONY: test
-test: $(VENV)/dev.stamp browser node-clients ## install what the tests need and run them (T=tests/protocol)
+test: $(VENV)/dev.stamp browser proxy node-clients ## install what the tests need and run them (T=tests/protocol)
 	@$(RUN)/python -m pytest $(ARGS) $(T)
 
 .PHONY: check
@@ -149,6 +150,14 @@ $(VENV)/dev.stamp: requirements/dev.txt requirements/base.txt requirements/build
 browser:
 	@if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then \
 		$(call debian,$(BROWSER_PACKAGES),the browser tests); \
+	fi
+
+# /usr/sbin is on root's path alone. Where the package may start its service, the tests take no
+# notice of it: they run an nginx of their own, on other ports and in other folders.
+.PHONY: proxy
+proxy:
+	@if ! PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null; then \
+		$(call debian,$(PROXY_PACKAGES),the tests behind a proxy); \
 	fi
 
 .PHONY: node-clients

@@ -17,6 +17,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import sysconfig
@@ -84,6 +85,7 @@ class LiveServer:
         workers: int = 1,
         folder: Path | None = None,
     ) -> None:
+        self.trust: ssl.SSLContext | None = None  # what a client believes, where a proxy ends TLS
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="authgate-live-"))
         self.log_file = self.folder / "server.log"

@@ -244,9 +244,7 @@ class ScriptedBrowser:
                 answer = connection.getresponse()
                 return answer.status, answer.headers, answer.read().decode("utf-8", "replace")
 
-    def _connection(
-        self, scheme: str, host: str, port: int | None
-    ) -> http.client.HTTPConnection:
+    def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
         if scheme == "http":
             return http.client.HTTPConnection(host, port, timeout=self.timeout)
         return http.client.HTTPSConnection(host, port, timeout=self.timeout, context=self.trust)

@@ -41,8 +41,10 @@ class Hands:
 
     def __init__(self, server: LiveServer, person: Person = ALICE) -> None:
         self.server = server
-        self.browser = ScriptedBrowser(person.email, person.password)
-        self.http = httpx2.Client(base_url=server.url, timeout=15, trust_env=False)
+        self.browser = ScriptedBrowser(person.email, person.password, trust=server.trust)
+        self.http = httpx2.Client(
+            base_url=server.url, timeout=15, trust_env=False, verify=server.trust or True
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -29,7 +29,10 @@ class Application:
 
     def __init__(self, server: LiveServer, person: Person = ALICE, decision: str = "approve"):
         self.url = server.mcp_url
-        self.browser = ScriptedBrowser(person.email, person.password, decision=decision)
+        self.trust = server.trust
+        self.browser = ScriptedBrowser(
+            person.email, person.password, decision=decision, trust=server.trust
+        )
         self.visits = 0
         self.client: OAuthClientInformationFull | None = None
         self.token: OAuthToken | None = None
@@ -66,7 +69,9 @@ class Application:
             self.take_answer,
         )
         async with (
-            httpx2.AsyncClient(auth=auth, timeout=30, trust_env=False) as http,
+            httpx2.AsyncClient(
+                auth=auth, timeout=30, trust_env=False, verify=self.trust or True
+            ) as http,
             Client(streamable_http_client(self.url, http_client=http), mode=mode) as client,
         ):
             yield client

@@ -69,6 +69,11 @@ _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"alt-svc",
     b"clear-site-data",
     b"strict-transport-security",
+    # Orders to a proxy in front of us, to answer with something else: a file of its machine, or
+    # another address here. (X-Accel-Buffering passes: it says that this is a stream.)
+    b"x-accel-redirect",
+    b"x-lighttpd-send-file",
+    b"x-sendfile",
 }
 
 

@@ -65,8 +65,6 @@ def refusal_headers(refusal: Refusal) -> list[Header]:
         headers.append((b"www-authenticate", refusal.www_authenticate.encode("ascii")))
     if refusal.reason is Reason.METHOD_NOT_ALLOWED:
         headers.append((b"allow", refusal.fields["allowed"].encode("ascii")))
-    if refusal.reason is Reason.REQUEST_TOO_LARGE:
-        headers.append((b"connection", b"close"))
     return headers
 
 

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 DEADLINE = 30.0
 HEAD_LIMIT = 65_536
+DROP_LIMIT = 16 << 20
 SWEEP_EVERY = 1.0
 
 _TOO_LARGE = (
@@ -36,6 +37,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.arriving_since: float | None = self.loop.time()
         self.in_head = True
         self.head_size = 0
+        self.dropped = 0
         self.stopping = False
         self._watching: tuple[Callable[[], None], Callable[[], None] | None] | None = None
         _open.add(self)
@@ -51,6 +53,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.arriving_since = self.loop.time()
         self.in_head = True
         self.head_size = 0
+        self.dropped = 0
         super().on_message_begin()
         self.scope["authgate.connection"] = self  # type: ignore[typeddict-unknown-key]
 
@@ -69,6 +72,14 @@ class DeadlineProtocol(HttpToolsProtocol):
             super().on_headers_complete()
             if self.stopping:
                 self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        if not self.cycle.response_complete:
+            super().on_body(body)
+            return
+        self.dropped += len(body)
+        if self.dropped > DROP_LIMIT and not self.transport.is_closing():
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         self.arriving_since = None

@@ -1,0 +1,58 @@
+"""An authgate behind nginx on a host of its own, and one at a path beside a website."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live import LiveServer, attach_logs
+from tests.proxies.nginx import Authority, Fronted, Nginx, made_authority
+from tests.standins.mcp_upstream import McpUpstream
+
+PLACES = {"own-host": ("nginx.conf", ""), "at-a-path": ("nginx-path.conf", "/auth")}
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return made_authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def mcp_upstream() -> Iterator[McpUpstream]:
+    """An MCP server of the official SDK, whose tools wait for each other."""
+    with McpUpstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=PLACES)
+def server(
+    request: pytest.FixtureRequest,
+    authority: Authority,
+    mcp_upstream: McpUpstream,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Fronted]:
+    """authgate before it, and nginx before authgate."""
+    file, path = PLACES[request.param]
+    env = {"AUTHGATE_UPSTREAM": mcp_upstream.url, "AUTHGATE_LIMIT_REGISTRATION": "12/minute"}
+    nginx = Nginx(tmp_path_factory.mktemp("nginx"), authority, file)
+    with Fronted(nginx, path=path, env=env) as running:
+        yield running
+        running.assert_quiet()
+        assert "[error]" not in nginx.log(), nginx.log()
+
+
+@pytest.fixture(scope="session")
+def lone_server() -> Iterator[LiveServer]:
+    """An authgate with no proxy and nothing set."""
+    with LiveServer(people=()) as running:
+        yield running
+        running.assert_quiet()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> object:
+    """A failing test shows what the server said."""
+    report = yield
+    attach_logs(item, report)
+    return report
