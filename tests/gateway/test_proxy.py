@@ -186,6 +186,15 @@ async def test_delete_passes() -> None:
     assert upstream.seen[0].method == "DELETE"
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_body_where_it_means_nothing(method: str) -> None:
+    async with RawUpstream() as upstream, in_front_of(upstream.url) as http:
+        assert (await http.request(method, "/mcp", content=b"{}")).status_code == 200
+        assert (await http.request(method, "/mcp", content=b"x" * 2000)).status_code == 413
+    [seen] = upstream.seen
+    assert (seen.method, seen.body) == (method, b"")
+
+
 async def test_a_client_that_asks_before_it_sends() -> None:
     """`Expect: 100-continue`, as curl sends it with a large body."""
     async with RawUpstream() as upstream, in_front_of(upstream.url) as http:

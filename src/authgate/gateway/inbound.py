@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from authgate.protocol.errors import Reason, Refusal
 from authgate.web.request import Disconnected, Receive, Scope, read_body
 
+IGNORED = 1024  # bytes
+
 
 class Body:
     """A request's body: all of it in `held`, or the rest still arriving."""
@@ -26,7 +28,10 @@ class Body:
         Raises `Refusal`, and `Disconnected` if the client goes away meanwhile.
         """
         if scope["method"] != "POST":
-            return cls(receive, limit, b"")  # elsewhere a body has no meaning (RFC 9110 9.3.1)
+            # Elsewhere a body has no meaning (RFC 9110 section 9.3.1) and goes no further. It is
+            # taken all the same: one left unread would hide that the client has gone away.
+            await read_body(scope, receive, IGNORED)
+            return cls(receive, limit, b"")
         if whole:
             return cls(receive, limit, await read_body(scope, receive, limit))
         if length is not None and length > limit:
