@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,21 @@ async def test_supabase_in_trouble_shuts_nobody_out(stage: Rolling) -> None:
     assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
     assert int(answer.headers["retry-after"]) > 0
     assert [row.kind for row in await stage.counted()] == []  # it says nothing about the caller
+
+
+async def test_nobody_waits_long_for_supabase(
+    stage: Rolling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("authgate.gateway.legacy.WAIT", 0.2)
+    token = stage.supabase_token()
+    stage.project.standin.fault("/user", delay=5.0)
+    for mode in ("observe", "optional"):
+        stage.put(mode)
+        began = time.monotonic()
+        for _ in range(20):
+            assert (await stage.call(bearer(token))).status_code == 200
+            assert stage.seen.all("authorization") == [f"Bearer {token}"]
+        assert time.monotonic() - began < 2
 
 
 async def test_a_store_in_trouble_shuts_nobody_out(

@@ -6,6 +6,8 @@ here: whether legacy callers pass at all (`protocol.rollout`), and what goes to 
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from typing import Protocol
 from authgate.directories.contract import Refused, SignedIn, Unavailable
 from authgate.gateway.caller import Caller
 from authgate.gateway.credentials import Presented
+from authgate.observe import log
 from authgate.protocol.digests import digest
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import ApiKey
@@ -22,6 +25,7 @@ from authgate.protocol.rollout import Kind, Rules
 from authgate.store.contract import Store
 from authgate.web.answers import Header
 
+WAIT = 2.0  # seconds
 RETRY_AFTER = 5  # seconds, where nobody said how long
 _NAMES = {
     Kind.SUPABASE: "Supabase access tokens",
@@ -36,7 +40,7 @@ class SupabaseTokens(Protocol):
     async def verify_access_token(self, token: str) -> SignedIn | Refused | Unavailable: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Legacy:
     """`scopes` are what a person with a Supabase token has, `used` is told of every key used."""
 
@@ -44,6 +48,8 @@ class Legacy:
     supabase: SupabaseTokens | None
     scopes: tuple[str, ...]
     used: Callable[[ApiKey], None]
+    monotonic: Callable[[], float] = time.monotonic
+    _silent_until: float = float("-inf")
 
     async def caller(self, presented: Presented, key: ApiKey | None, now: int) -> Caller:
         """Who has this legacy credential; raises `Refusal`. `key`: what is known of an existing
@@ -59,8 +65,7 @@ class Legacy:
         return await self.store.api_key(digest(value))
 
     async def _person(self, presented: Presented) -> Caller:
-        assert self.supabase is not None  # or no token would be of this kind
-        match await self.supabase.verify_access_token(presented.value):
+        match await self._verdict(presented.value):
             case SignedIn(person):
                 # The claims are proven now, and `verify_access_token` has looked at the same.
                 return Caller(
@@ -76,6 +81,20 @@ class Legacy:
                 raise Refusal(Reason.LEGACY_UNAVAILABLE, retry_after=retry_after or RETRY_AFTER)
             case Refused():
                 raise Refusal(Reason.SUPABASE_TOKEN_REFUSED)
+
+    async def _verdict(self, token: str) -> SignedIn | Refused | Unavailable:
+        """Supabase's word, for which nobody waits long: until now no call had to wait for it. Where
+        it does not come, the next calls are not kept waiting either."""
+        assert self.supabase is not None  # or no token would be of this kind
+        if self.monotonic() < self._silent_until:
+            return Unavailable()
+        try:
+            async with asyncio.timeout(WAIT):
+                return await self.supabase.verify_access_token(token)
+        except TimeoutError:
+            self._silent_until = self.monotonic() + RETRY_AFTER
+            log.warning("legacy.unanswered", seconds=WAIT)
+            return Unavailable()
 
     def _holder(self, kind: Kind, key: ApiKey | None, now: int) -> Caller:
         if key is None:
