@@ -184,8 +184,10 @@ def messages(answer: httpx2.Response) -> list[Any]:
     """The messages of an answer, stream or not."""
     if not answer.headers["content-type"].startswith("text/event-stream"):
         return [answer.json()]
-    lines = answer.text.splitlines()
-    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    told = [
+        line.removeprefix("data: ") for line in answer.text.splitlines() if line[:6] == "data: "
+    ]
+    return [json.loads(data) for data in told if data]  # the one that begins a stream has none
 
 
 def last_message(answer: httpx2.Response) -> Any:

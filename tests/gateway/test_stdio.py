@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from mcp_types import JSONRPCNotification
 
+from authgate.gateway.stdio_events import Events
 from tests.clauses import clause
 from tests.gateway.live_proxy import initialize
 from tests.gateway.proxying import WITHIN, until
@@ -447,3 +450,71 @@ async def test_its_words_are_in_our_log(capsys: pytest.CaptureFixture[str]) -> N
     assert "y" * 1001 not in said
     assert said.count("again") < 150
     assert "upstream.words_left_out" in said
+
+
+# --- resumption -----------------------------------------------------------------------------------
+
+
+@clause("MCP 2025-11-25", "Streamable HTTP, resumability and redelivery")
+async def test_a_stream_that_broke_off_is_resumed() -> None:
+    async with around() as gate:
+        talk = await gate.opened()
+        message = talk.request("slow", steps=10, each=0.1)
+        last = ""
+        async with gate.http.stream("POST", "/mcp", json=message, headers=talk.headers) as answer:
+            async for line in answer.aiter_lines():
+                if line.startswith("id: "):
+                    last = line.removeprefix("id: ")
+                if '"progress":3' in line:
+                    break
+        await talk.call("recall")  # numbers events of another stream
+        await asyncio.sleep(0.4)
+        seen: list[Any] = []
+        headers = talk.headers | {"last-event-id": last}
+        async with gate.http.stream("GET", "/mcp", headers=headers) as resumed:
+            async for line in resumed.aiter_lines():
+                if line.startswith("data: {"):
+                    seen.append(httpx2.Response(200, text=line.removeprefix("data: ")).json())
+                if seen and "result" in seen[-1]:
+                    break
+        *told, end = seen
+        assert [one["params"]["progress"] for one in told][-1] == 10
+        assert min(one["params"]["progress"] for one in told) >= 3
+        assert end["id"] == message["id"]
+
+
+async def test_events_of_one_session_mean_nothing_in_another() -> None:
+    async with around() as gate:
+        ada, lin = await gate.opened("ada"), await gate.opened("lin")
+        said = await ada.answer("remember", secret="blue")
+        given = [line[4:] for line in said.text.splitlines() if line.startswith("id: ")]
+        seen: list[str] = []
+        for last in given:
+            headers = lin.headers | {"last-event-id": last}
+            with contextlib.suppress(httpx2.ReadTimeout):
+                async with gate.http.stream("GET", "/mcp", headers=headers, timeout=0.5) as stream:
+                    async for line in stream.aiter_lines():
+                        seen.append(line)
+        assert len(given) == 2
+        assert "kept" not in str(seen)
+
+
+async def test_what_is_kept_for_resumption_is_bounded() -> None:
+    events = Events()
+    big = JSONRPCNotification(jsonrpc="2.0", method="x", params={"data": "y" * 100_000})
+    first = await events.store_event("a", big)
+    for _ in range(1000):
+        await events.store_event("a", big)
+    assert events._size <= 1 << 20
+    small = JSONRPCNotification(jsonrpc="2.0", method="x")
+    for _ in range(1000):
+        await events.store_event("b", small)
+    assert len(events._events) <= 256
+    again: list[Any] = []
+
+    async def take(event: Any) -> None:
+        again.append(event)
+
+    assert await events.replay_events_after(first, take) is None
+    assert await events.replay_events_after("nonsense", take) is None
+    assert again == []

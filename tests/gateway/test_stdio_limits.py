@@ -95,6 +95,12 @@ async def test_an_idle_program_is_ended_and_one_that_is_listened_to_is_not() -> 
         await until(lambda: len(gate.gateway.programs) == 0)
 
 
+async def test_a_program_that_talks_to_nobody_is_idle_all_the_same() -> None:
+    async with around("--chatty", idle=0.5) as gate:
+        pid = (await (await gate.opened()).call("whoami"))["pid"]
+        await gone(pid)
+
+
 async def test_a_program_that_takes_too_much_memory(capsys: pytest.CaptureFixture[str]) -> None:
     async with around(memory=100 << 20) as gate:
         talk, other = await gate.opened("ada"), await gate.opened("lin")

@@ -1,6 +1,6 @@
 """An MCP server over stdio in plain Python: both eras, quick to start, and badly behaved on demand.
 
-    python stdio_program.py [--sessions-only] [--stubborn] [--exit CODE] [--silent] [--late SECONDS]
+    python stdio_program.py [--sessions-only] [--stubborn] [--exit CODE] [--silent] [--eager]
 
 Nothing but the standard library, so that a test can afford many of them. Tools are below, each a
 function of its arguments.
@@ -223,16 +223,22 @@ def handle(message: dict[str, Any]) -> None:
         write({"id": message["id"], "error": {"code": -32601, "message": "Method not found"}})
 
 
+def chat() -> None:
+    while True:
+        time.sleep(0.05)
+        write({"method": "notifications/message", "params": {"level": "info", "data": "x"}})
+
+
 def main() -> None:
     if "--exit" in OPTIONS:
         sys.stderr.write("this program does not feel like it\n")
         sys.exit(int(OPTIONS[OPTIONS.index("--exit") + 1]))
-    if "--late" in OPTIONS:
-        time.sleep(float(OPTIONS[OPTIONS.index("--late") + 1]))
     if "--stubborn" in OPTIONS:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "--silent" in OPTIONS:
         time.sleep(3600)
+    if "--chatty" in OPTIONS:
+        threading.Thread(target=chat, daemon=True).start()
     for line in sys.stdin:
         handle(json.loads(line))
     if "--stubborn" in OPTIONS:

@@ -130,7 +130,7 @@ class StdioGateway:
         loop = asyncio.get_running_loop()
         # Nobody has no program that is kept: it would be the same for whoever proves nothing.
         if not caller.known or loop.time() < self._sessions_only_until:
-            raise SessionsOnly
+            raise SessionsOnly(sure=False)
         warm = self._warm.get(owner)
         if warm is None or warm.over:
             warm = self._warm[owner] = Warm(owner, self.programs, self.policy.timeout)
@@ -138,8 +138,9 @@ class StdioGateway:
         with warm.used():
             try:
                 await warm.ready()
-            except SessionsOnly:
-                self._sessions_only_until = loop.time() + ASK_AGAIN
+            except SessionsOnly as verdict:
+                if verdict.sure:
+                    self._sessions_only_until = loop.time() + ASK_AGAIN
                 raise
             exchange.scope[PROGRAM] = warm
             await self._stateless(exchange.scope, exchange.receive, exchange.send)
@@ -208,6 +209,8 @@ class _Asked:
         gateway, owner = self._gateway, self._gateway.owner(caller)
         version = inbound.routing.version
         if version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS:
+            if exchange.scope["method"] != "POST":
+                raise Refusal(Reason.METHOD_NOT_ALLOWED, allowed="POST, OPTIONS")
             try:
                 await gateway.stateless(owner, caller, exchange)
             except SessionsOnly:

@@ -61,6 +61,7 @@ class Program:
         self._warden = warden
         self._subject = subject
         self._ending: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
         self._words = asyncio.create_task(self._log_words())
         warden.watch(self.pid)
 
@@ -105,14 +106,20 @@ class Program:
                 yield line
 
     async def write(self, message: bytes) -> None:
-        """Write one message; waits while it does not read. Raises `ProgramGone`."""
+        """Write one message; waits while it does not read. Raises `ProgramGone`.
+
+        One at a time, and none before the last is nearly through: whoever gives up while waiting
+        leaves nothing behind in memory.
+        """
         pipe = self._process.stdin
         assert pipe is not None
         try:
-            if pipe.is_closing():
-                raise ProgramGone
-            pipe.write(message + b"\n")
-            await pipe.drain()
+            async with self._writing:
+                await pipe.drain()
+                if pipe.is_closing():
+                    raise ProgramGone
+                pipe.write(message + b"\n")
+                await pipe.drain()
         except (OSError, RuntimeError):
             raise ProgramGone from None
 

@@ -94,21 +94,28 @@ class Programs:
             self._begin()
         self._pauses.check(tenant.owner)
         await self._make_room(tenant.owner[0])
-        if self._closed:
-            raise Refusal(Reason.STOPPING, retry_after=1)
+        self._still(tenant)
         self._tenants.add(tenant)
         try:
             tenant.program = await Program.start(self._launch, tenant.owner[0], told, self._warden)
         except ProgramGone:
             raise self._pauses.failed(tenant.owner) from None
+        self._still(tenant)
         return tenant.program
+
+    def _still(self, tenant: Tenant) -> None:
+        """Is a program wanted, after a wait in which everything may have ended?"""
+        if self._closed or tenant.over:
+            raise Refusal(Reason.STOPPING, retry_after=1)
 
     async def leave(self, tenant: Tenant) -> None:
         """The tenant is done: its program is ended, and its room free after that."""
         tenant.over = True
-        if tenant.program is not None:
-            await tenant.program.end()
-        self._tenants.discard(tenant)
+        try:
+            if tenant.program is not None:
+                await tenant.program.end()
+        finally:
+            self._tenants.discard(tenant)
 
     def silent(self, tenant: Tenant, program: Program) -> None:
         """Its output has ended: was that our doing, an end, or a failure to begin?"""

@@ -12,8 +12,7 @@ import contextlib
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import anyio
@@ -31,8 +30,10 @@ from mcp_types import (
 )
 
 from authgate.gateway import jsonrpc
+from authgate.gateway.stdio_events import Events
 from authgate.gateway.stdio_exchange import Exchange
 from authgate.gateway.stdio_lines import Logged, TooLong, answered
+from authgate.gateway.stdio_pending import Underway
 from authgate.gateway.stdio_process import Program, ProgramGone
 from authgate.gateway.stdio_programs import Owner, Programs, Tenant
 from authgate.observe import log
@@ -40,18 +41,8 @@ from authgate.protocol.errors import Reason, Refusal
 
 LAST_ANSWERS = 2.0  # seconds for answers to be taken when the program has ended
 STREAM_BEGINS = 1.0
-HELD = 64  # messages for a client that listens nowhere yet
+HELD, HELD_SIZE = 64, 1 << 20  # messages and bytes for a client that listens nowhere yet
 REQUEST_CANCELLED = -32800  # the SDK's, where a cancelled request's stream must still end
-
-
-@dataclass(slots=True)
-class Pending:
-    """A client's request without an answer yet. `timer` runs until the program says something."""
-
-    id: RequestId
-    method: str
-    token: str | None
-    timer: asyncio.TimerHandle
 
 
 class Session(Tenant):
@@ -66,18 +57,17 @@ class Session(Tenant):
     ) -> None:
         super().__init__(owner)
         self.id = secrets.token_urlsafe(24)
-        self.answered = False
-        self.refused = False
+        self.answered = False  # has its program said anything?
+        self.refused = False  # was that no?
         self._programs = programs
         self._timeout = timeout
         self._gone = gone
-        self._transport = StreamableHTTPServerTransport(self.id)
-        self._pending: dict[str, Pending] = {}
-        self._held: deque[JSONRPCMessage] = deque(maxlen=HELD)
+        self._transport = StreamableHTTPServerTransport(self.id, event_store=Events())
+        self._pending = Underway()
+        self._held: deque[tuple[JSONRPCMessage, int]] = deque()
         self._posts = 0
         self._answered_all = asyncio.Event()
         self._answered_all.set()
-        self._listens = False
         self._outgoing: Any = None
         self._task: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -113,6 +103,7 @@ class Session(Tenant):
             async with self._transport.connect() as (incoming, outgoing):
                 self._outgoing = outgoing
                 taking = asyncio.create_task(self._take(incoming, program))
+                taking.add_done_callback(self._taken)
                 try:
                     self._ready.set_result(None)
                     await self._give(program)
@@ -131,8 +122,7 @@ class Session(Tenant):
             self._gone(self)
             if not self._ready.done():
                 self._ready.set_exception(Refusal(Reason.STOPPING, retry_after=1))
-            for pending in self._pending.values():
-                pending.timer.cancel()
+            self._pending.clear()
             await self._programs.leave(self)
 
     # --- one request ----------------------------------------------------------------------------
@@ -150,7 +140,6 @@ class Session(Tenant):
             finally:
                 self._count(-(not listens))
                 if watching is not None:
-                    self._listens = False
                     watching.cancel()
         await exchange.finish()
 
@@ -163,18 +152,22 @@ class Session(Tenant):
 
     def is_pending(self, request_id: RequestId | None) -> bool:
         """Is there a request of that id under way? Two of the same would mix their answers."""
-        return request_id is not None and str(request_id) in self._pending
+        return request_id is not None and self._pending.get(str(request_id)) is not None
 
     async def _flush_when_listening(self) -> None:
         """What had nowhere to go goes to the stream that was opened, once the SDK has it."""
         ends = time.monotonic() + STREAM_BEGINS
-        while GET_STREAM_KEY not in self._transport._request_streams:
+        while not self._listens:
             if time.monotonic() > ends:
                 return
             await asyncio.sleep(0.005)
-        self._listens = True
         while self._held:
-            await self._send(self._held.popleft(), None)
+            await self._send(self._held.popleft()[0], None)
+
+    @property
+    def _listens(self) -> bool:
+        """Does the client have a stream for what belongs to no call? The SDK alone knows."""
+        return GET_STREAM_KEY in self._transport._request_streams
 
     # --- client to program ----------------------------------------------------------------------
 
@@ -183,7 +176,6 @@ class Session(Tenant):
             if isinstance(item, Exception):
                 continue
             message: JSONRPCMessage = item.message
-            self.used_at = time.monotonic()
             if isinstance(message, JSONRPCRequest):
                 await self._register(message)
             line = message.model_dump_json(by_alias=True, exclude_unset=True)
@@ -195,20 +187,25 @@ class Session(Tenant):
             ):
                 await self._cancelled(message.params or {})
 
+    def _taken(self, task: asyncio.Task[None]) -> None:
+        """Nobody takes messages any more. If that was not our doing, the session is over."""
+        if not task.cancelled() and (trouble := task.exception()) is not None:
+            log.error("upstream.session_broken", error=type(trouble).__name__)
+            self._spawn(self.end("broken"))
+
     async def _register(self, request: JSONRPCRequest) -> None:
         loop = asyncio.get_running_loop()
         timer = loop.call_later(self._timeout, self._too_late, str(request.id))
-        self._pending[str(request.id)] = Pending(request.id, request.method, _token(request), timer)
+        self._pending.add(request, timer)
         if self.over:
             await self._fail(str(request.id), Refusal(Reason.UPSTREAM_DIED))
         while self._held and not self._listens:
-            await self._send(self._held.popleft(), request.id)
+            await self._send(self._held.popleft()[0], request.id)
 
     async def _cancelled(self, params: Mapping[str, Any]) -> None:
         """Nobody answers a cancelled request, but its stream ends with an answer only."""
-        pending = self._pending.pop(str(params.get("requestId")), None)
+        pending = self._pending.pop(str(params.get("requestId")))
         if pending is not None:
-            pending.timer.cancel()
             error = ErrorData(code=REQUEST_CANCELLED, message="Request cancelled")
             await self._send(JSONRPCError(jsonrpc="2.0", id=pending.id, error=error), None)
 
@@ -217,7 +214,6 @@ class Session(Tenant):
     async def _give(self, program: Program) -> None:
         noise = Logged("upstream.no_message", subject=self.owner[0], pid=program.pid)
         async for line in program.messages():
-            self.used_at = time.monotonic()
             if isinstance(line, TooLong):
                 await self._too_long(line, program)
                 continue
@@ -229,41 +225,28 @@ class Session(Tenant):
             if isinstance(message, JSONRPCResponse | JSONRPCError):
                 await self._answer(message)
             else:
-                await self._pass(message)
+                await self._pass(message, len(line))
 
     async def _answer(self, message: JSONRPCResponse | JSONRPCError) -> None:
-        pending = self._pending.pop(str(message.id), None)
+        pending = self._pending.pop(str(message.id)) if message.id is not None else None
         if pending is None:
             return  # nobody asked, or nobody waits any more
-        pending.timer.cancel()
         if pending.method == "initialize" and not self.answered:
             self.answered = True
             self.refused = isinstance(message, JSONRPCError)
         await self._send(message, None)
 
-    async def _pass(self, message: JSONRPCMessage) -> None:
-        about = self._about(message)
+    async def _pass(self, message: JSONRPCMessage, size: int) -> None:
+        about = self._pending.about(message, listens=self._listens)
         if about is not None:
             about.timer.cancel()
             await self._send(message, about.id)
         elif self._listens:
             await self._send(message, None)
         else:
-            self._held.append(message)
-
-    def _about(self, message: JSONRPCMessage) -> Pending | None:
-        """The call that a message of the program belongs to, as far as that can be told.
-
-        Progress names it. All else belongs to the only call, if there is one only; with more it
-        goes to the stream that listens, and where none does to the newest.
-        """
-        if isinstance(message, JSONRPCNotification) and message.method == "notifications/progress":
-            token = _named((message.params or {}).get("progressToken"))
-            for pending in self._pending.values():
-                if token is not None and pending.token == token:
-                    return pending
-        calls = list(self._pending.values())
-        return calls[-1] if calls and (len(calls) == 1 or not self._listens) else None
+            self._held.append((message, size))
+            while len(self._held) > HELD or sum(size for _, size in self._held) > HELD_SIZE:
+                self._held.popleft()
 
     async def _too_long(self, line: TooLong, program: Program) -> None:
         log.warning(
@@ -276,7 +259,10 @@ class Session(Tenant):
     # --- calls that end without an answer -------------------------------------------------------
 
     def _too_late(self, key: str) -> None:
-        task = asyncio.create_task(self._give_up(key))
+        self._spawn(self._give_up(key))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
@@ -292,9 +278,8 @@ class Session(Tenant):
             await self.program.write(cancel.model_dump_json(by_alias=True).encode())
 
     async def _fail(self, key: str, refusal: Refusal) -> None:
-        pending = self._pending.pop(key, None)
+        pending = self._pending.pop(key)
         if pending is not None:
-            pending.timer.cancel()
             error = ErrorData(**jsonrpc.error_of(refusal))
             await self._send(JSONRPCError(jsonrpc="2.0", id=pending.id, error=error), None)
 
@@ -302,7 +287,7 @@ class Session(Tenant):
         """The program has ended: whoever waits is told, and has a moment to take it."""
         self.over = True
         self._gone(self)
-        for key in list(self._pending):
+        for key in self._pending.all():
             await self._fail(key, Refusal(Reason.UPSTREAM_DIED))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._answered_all.wait(), LAST_ANSWERS)
@@ -311,12 +296,3 @@ class Session(Tenant):
         metadata = ServerMessageMetadata(related_request_id=related)
         with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
             await self._outgoing.send(SessionMessage(message, metadata))
-
-
-def _token(request: JSONRPCRequest) -> str | None:
-    meta = (request.params or {}).get("_meta")
-    return _named(meta.get("progressToken")) if isinstance(meta, dict) else None
-
-
-def _named(token: object) -> str | None:
-    return str(token) if isinstance(token, str | int) else None

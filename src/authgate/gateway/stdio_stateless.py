@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import orjson
@@ -39,6 +38,15 @@ from mcp_types.version import (
 
 from authgate import __version__
 from authgate.gateway import jsonrpc
+from authgate.gateway.stdio_calls import (
+    Call,
+    Tell,
+    as_client_knows,
+    error_of,
+    number_of,
+    program_error,
+    take_token,
+)
 from authgate.gateway.stdio_lines import Logged, TooLong, answered
 from authgate.gateway.stdio_process import Program, ProgramGone
 from authgate.gateway.stdio_programs import Owner, Programs, Tenant
@@ -47,14 +55,16 @@ from authgate.protocol.errors import Reason, Refusal
 from authgate.web.answers import Answer, json_answer
 
 PROGRAM = "authgate.program"  # in the scope, for the middleware
-HELD = 256  # notifications of one call for a client that does not read; the oldest go first
+DISCOVER = 20.0  # seconds; who does not know the question may say nothing at all
 LAST_ANSWERS = 2.0
-
-Tell = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 
 class SessionsOnly(Exception):
-    """The program does not know requests without a session."""
+    """The program does not know requests without a session. `sure`: it said so itself."""
+
+    def __init__(self, *, sure: bool) -> None:
+        super().__init__()
+        self.sure = sure
 
 
 def server() -> Server[Any]:
@@ -76,43 +86,6 @@ async def _relay(ctx: Any, call_next: Any) -> Any:
 
     warm: Warm = ctx.request.scope[PROGRAM]
     return await warm.call(ctx.request_id, ctx.method, ctx.params, tell)
-
-
-class Call:
-    """One request on its way; `original` is its id at the client, `number` at the program."""
-
-    def __init__(self, original: RequestId, number: int, token: RequestId | None) -> None:
-        self.original = original
-        self.number = number
-        self.token = token
-        self.outcome: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self.begun = False
-        self._news: deque[tuple[str, dict[str, Any]]] = deque(maxlen=HELD)
-        self._wake = asyncio.Event()
-        self.outcome.add_done_callback(lambda _: self._wake.set())
-
-    def notify(self, method: str, params: dict[str, Any]) -> None:
-        self.begun = True
-        self._news.append((method, params))
-        self._wake.set()
-
-    async def followed(self, tell: Tell, within: float) -> dict[str, Any]:
-        """The result, after all that was told on the way; raises `MCPError`.
-
-        `within` seconds there must be a first sign of life.
-        """
-        try:
-            async with asyncio.timeout(within) as limit:
-                while True:
-                    await self._wake.wait()
-                    limit.reschedule(None)
-                    self._wake.clear()
-                    while self._news:
-                        await tell(*self._news.popleft())
-                    if self.outcome.done():
-                        return self.outcome.result()
-        except TimeoutError:
-            raise _error(Refusal(Reason.UPSTREAM_TIMEOUT, seconds=f"{within:g}")) from None
 
 
 class Warm(Tenant):
@@ -180,16 +153,19 @@ class Warm(Tenant):
             CLIENT_INFO_META_KEY: {"name": "authgate", "version": __version__},
             CLIENT_CAPABILITIES_META_KEY: {},
         }
+        asked = self.call(0, "server/discover", {"_meta": envelope}, _nobody)
         try:
-            found = await self.call(0, "server/discover", {"_meta": envelope}, _nobody)
+            found = await asyncio.wait_for(asked, DISCOVER)
+        except TimeoutError:
+            raise SessionsOnly(sure=False) from None
         except MCPError as error:
             if self.over:
                 raise self._programs.refusal(self) from None
             log.info("upstream.sessions_only", code=error.error.code)
-            raise SessionsOnly from None
+            raise SessionsOnly(sure=error.error.code != INTERNAL_ERROR) from None
         known = found.get("supportedVersions")
-        if not isinstance(known, list) or not set(known) & set(MODERN_PROTOCOL_VERSIONS):
-            raise SessionsOnly
+        if not isinstance(known, list) or not {*map(str, known)} & {*MODERN_PROTOCOL_VERSIONS}:
+            raise SessionsOnly(sure=True)
 
     # --- client to program ----------------------------------------------------------------------
 
@@ -201,17 +177,17 @@ class Warm(Tenant):
         Raises `MCPError`. When nobody waits any more, the program is told so.
         """
         if self.program is None or self.over:
-            raise _error(Refusal(Reason.UPSTREAM_DIED))
+            raise error_of(Refusal(Reason.UPSTREAM_DIED))
         self._last += 1
         sent = dict(params or {})
-        call = Call(original, self._last, _take_token(sent, self._last))
+        call = Call(original, self._last, take_token(sent, self._last))
         self._calls[call.number] = call
         message = {"jsonrpc": "2.0", "id": call.number, "method": method, "params": sent}
         try:
             await self.program.write(orjson.dumps(message))
             return await call.followed(tell, self._timeout)
         except ProgramGone:
-            raise _error(Refusal(Reason.UPSTREAM_DIED)) from None
+            raise error_of(Refusal(Reason.UPSTREAM_DIED)) from None
         finally:
             del self._calls[call.number]
             if not call.outcome.done():
@@ -247,15 +223,15 @@ class Warm(Tenant):
             except orjson.JSONDecodeError:
                 message = None
             if isinstance(message, dict) and message.get("jsonrpc") == "2.0":
-                self._dispatch(message)
+                self._dispatch(message, len(line))
             else:
                 noise.say(line)
         self._programs.silent(self, program)
         self.over = True
         for call in self._calls.values():
-            _settle(call, _error(Refusal(Reason.UPSTREAM_DIED)))
+            call.settle(error_of(Refusal(Reason.UPSTREAM_DIED)))
 
-    def _dispatch(self, message: dict[str, Any]) -> None:
+    def _dispatch(self, message: dict[str, Any], size: int) -> None:
         method = message.get("method")
         if isinstance(method, str):
             if "id" in message:  # 2026-07-28 knows no requests of a server's
@@ -263,41 +239,41 @@ class Warm(Tenant):
                 self._post({"jsonrpc": "2.0", "id": message["id"], "error": error})
                 return
             params = message.get("params")
-            self._tell(method, params if isinstance(params, dict) else {})
+            self._tell(method, params if isinstance(params, dict) else {}, size)
             return
-        call = self._calls.get(_number(message.get("id")))
+        call = self._calls.get(number_of(message.get("id")))
         if call is None:
             return  # nobody waits any more
         result = message.get("result")
         if isinstance(result, dict):
-            _settle(call, _as_client_knows(result, call))
+            call.settle(as_client_knows(result, call))
         else:
-            _settle(call, _error_of(message.get("error")))
+            call.settle(program_error(message.get("error")))
 
-    def _tell(self, method: str, params: dict[str, Any]) -> None:
+    def _tell(self, method: str, params: dict[str, Any], size: int) -> None:
         """To the call that names itself in it; else to the only one there is, or nobody."""
         meta = params.get("_meta")
         named = params.get("progressToken") if method == "notifications/progress" else None
         if isinstance(meta, dict) and SUBSCRIPTION_ID_META_KEY in meta:
             named = meta[SUBSCRIPTION_ID_META_KEY]
         if named is not None:
-            call = self._calls.get(_number(named))
+            call = self._calls.get(number_of(named))
         else:
             call = next(iter(self._calls.values())) if len(self._calls) == 1 else None
         if call is None:
             return
         if "progressToken" in params:
             params = {**params, "progressToken": call.token}
-        call.notify(method, _as_client_knows(params, call))
+        call.notify(method, as_client_knows(params, call), size)
 
     def _too_long(self, line: TooLong, program: Program) -> None:
         log.warning(
             "upstream.message_too_long", subject=self.owner[0], pid=program.pid, size=line.size
         )
         found = answered(line)
-        call = self._calls.get(_number(orjson.loads(found))) if found else None
+        call = self._calls.get(number_of(orjson.loads(found))) if found else None
         if call is not None:
-            _settle(call, _error(Refusal(Reason.UPSTREAM_TOO_LONG)))
+            call.settle(error_of(Refusal(Reason.UPSTREAM_TOO_LONG)))
 
 
 _background: set[asyncio.Task[None]] = set()
@@ -305,54 +281,6 @@ _background: set[asyncio.Task[None]] = set()
 
 async def _nobody(method: str, params: dict[str, Any]) -> None:
     return None
-
-
-def _settle(call: Call, outcome: dict[str, Any] | MCPError) -> None:
-    if call.outcome.done():
-        return
-    if isinstance(outcome, MCPError):
-        call.outcome.set_exception(outcome)
-        call.outcome.exception()  # heard, also if nobody asks any more
-    else:
-        call.outcome.set_result(outcome)
-
-
-def _error(refusal: Refusal) -> MCPError:
-    said = jsonrpc.error_of(refusal)
-    return MCPError(code=said["code"], message=said["message"], data=said["data"])
-
-
-def _error_of(error: object) -> MCPError:
-    """A program's error, as it is."""
-    if isinstance(error, dict) and isinstance(error.get("code"), int):
-        return MCPError(
-            code=error["code"], message=str(error.get("message")), data=error.get("data")
-        )
-    return MCPError(code=INTERNAL_ERROR, message="The answer was no JSON-RPC answer.")
-
-
-def _take_token(params: dict[str, Any], number: int) -> RequestId | None:
-    """The client's progress token, with `number` in its place."""
-    meta = params.get("_meta")
-    if not isinstance(meta, dict) or "progressToken" not in meta:
-        return None
-    params["_meta"] = {**meta, "progressToken": number}
-    return cast(RequestId, meta["progressToken"])
-
-
-def _as_client_knows(said: dict[str, Any], call: Call) -> dict[str, Any]:
-    """Params or a result with the client's own id in the place of ours."""
-    meta = said.get("_meta")
-    if isinstance(meta, dict) and SUBSCRIPTION_ID_META_KEY in meta:
-        return {**said, "_meta": {**meta, SUBSCRIPTION_ID_META_KEY: call.original}}
-    return said
-
-
-def _number(named: object) -> int:
-    """One of our numbers; SDKs have sent them back as strings."""
-    if isinstance(named, str) and named.isascii() and named.isdigit():
-        return int(named[:18])
-    return named if isinstance(named, int) and not isinstance(named, bool) else -1
 
 
 def sessions_only(version: str, answered_id: RequestId | None) -> Answer:
