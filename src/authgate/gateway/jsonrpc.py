@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -27,41 +25,6 @@ def parse(body: bytes) -> Call:
         return read_call(orjson.loads(body))
     except orjson.JSONDecodeError:
         raise Refusal(Reason.MCP_BODY_MALFORMED) from None
-
-
-def unambiguous(body: bytes) -> Call | None:
-    """The call in a body that every reader reads alike; None for any other, and for what is none.
-
-    Where a body decides who may call, and another program acts on it, the two must not read two
-    different calls: of a member that comes twice some take the first and some the last, and some
-    (Go's among them) do not look at case.
-    """
-    try:
-        message = json.loads(body, object_pairs_hook=_Members, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(message, _Members) or message.twofold:
-        return None
-    parameters = message.get("params")
-    if isinstance(parameters, _Members) and parameters.twofold:
-        return None
-    return read_call(message)
-
-
-_READ = frozenset({"jsonrpc", "id", "method", "params", "name", "uri", "_meta"})
-
-
-class _Members(dict[str, object]):
-    """A JSON object; `twofold`: another reader may find something else in it."""
-
-    def __init__(self, pairs: Sequence[tuple[str, object]]) -> None:
-        super().__init__(pairs)
-        odd = (name not in _READ and name.casefold() in _READ for name in self)
-        self.twofold = len(self) != len(pairs) or any(odd)
-
-
-def _no_constant(_: str) -> object:
-    raise ValueError("NaN and Infinity are no JSON")
 
 
 def request_id(body: bytes | None) -> str | int | None:

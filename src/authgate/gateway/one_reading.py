@@ -72,12 +72,12 @@ def _check_headers(headers: Iterable[Header]) -> None:
 
 def _document(body: bytes) -> Any:
     try:
-        # Not `loads` of the bytes, which would guess at UTF-16 and UTF-32.
+        # Not `json.loads` of the bytes, which would guess at UTF-16 and UTF-32.
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise _odd("it is not UTF-8") from None
     try:
-        return json.loads(text, object_pairs_hook=_members, parse_constant=_no_constant)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError):  # a mark of the byte order is one of them
         raise Refusal(Reason.MCP_BODY_MALFORMED) from None
 
@@ -91,6 +91,10 @@ def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_: str) -> object:
     raise ValueError("NaN and Infinity are no JSON")
+
+
+# Made once: to make one costs as much as to read a call with it.
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_no_constant)
 
 
 def _call(message: Any) -> Call:
