@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from authgate.app.checkup import workos_wanted
-from authgate.app.core import MCP_PATH
 from authgate.app.issuing import Ground, Issuing, Job
 from authgate.app.jobs import reading_keys
 from authgate.app.webhooks import remembering
@@ -52,7 +51,7 @@ def authkit(ground: Ground) -> Issuing:
     routes: dict[str, App] = {
         **place.within(login_routes(LoginParts.of(parts, made.logins), ground.cookies)),
         **place.within(tools),
-        **well_known.routes_elsewhere(parts.policy, made.issuer, place, MCP_PATH),
+        **well_known.routes_elsewhere(parts.policy, made.issuer, place, ground.core.mcp_path),
     }
     jobs: list[Job] = [made.issuer.watch, partial(_looked_at, core.settings, made)]
     if _signs(core.settings):
@@ -65,7 +64,7 @@ def authkit(ground: Ground) -> Issuing:
             standings=standings,
             resource=parts.policy.default_resource,
             scopes=(),  # AuthKit grants none of ours; what it does grant says nothing of the MCP
-            challenger=Challenger(place.resource_metadata_url(MCP_PATH), ()),
+            challenger=Challenger(place.resource_metadata_url(ground.core.mcp_path), ()),
             origins=ground.origins,
             clock=parts.clock,
             rollout=ground.rollout,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from authgate.app import tool_scopes
 from authgate.app.application import Application
-from authgate.app.behind import behind
+from authgate.app.behind import Behind, behind
 from authgate.app.core import MCP_PATH, Core, build_core, now
 from authgate.app.home import Home, home_of
 from authgate.app.issuing import Ground, Issuing
 from authgate.app.live import Live
 from authgate.app.rollout import applying, rollout_of
+from authgate.app.shared import SharedPath
 from authgate.app.webhooks import webhook_routes
 from authgate.endpoints import health, well_known
 from authgate.gateway.guard import App, Guarded
@@ -17,12 +18,19 @@ from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.session import Cookies
 from authgate.settings import Settings
 from authgate.steps.parts import Parts
+from authgate.tools.endpoint import ToolsEndpoint
 from authgate.web.origins import OriginRule
 
 
-def build(settings: Settings) -> Application:
-    """The whole application of one process. What is not in its table does not exist."""
-    core = build_core(settings)
+def build(
+    settings: Settings, inside: Behind | None = None, mcp_path: str = MCP_PATH
+) -> Application:
+    """The whole application of one process. What is not in its table does not exist.
+
+    `inside` is the MCP server where it is in this very process (`adapters.embedded`), at `mcp_path`
+    below the public URL.
+    """
+    core = build_core(settings, mcp_path)
     home = home_of(core)
     place = well_known.Place.of(settings.public)
     rollout = rollout_of(core, home)
@@ -40,18 +48,28 @@ def build(settings: Settings) -> Application:
     live.apply(applying(ground.rollout, settings))
     live.apply(tool_scopes.applying(ground.tools, settings))
     issuing = _issuing(ground)
-    guarded = behind(core)
+    guarded = behind(core) if inside is None else inside
     gate = tool_scopes.gate(ground, guarded, issuing.guard.challenger)
     table: dict[str, App] = {
         **issuing.routes,
         **place.within(webhook_routes(ground.parts, settings.workos_webhook_secret)),
         place.prefix + "/healthz": health.endpoint(),
         place.prefix + "/readyz": health.readiness(core.store),
-        place.prefix + MCP_PATH: Guarded(gate, issuing.guard),
     }
+    mcp, server = place.prefix + mcp_path, Guarded(gate, issuing.guard)
+    table[mcp] = _beside(table.get(mcp), server, mcp)
     usage = ground.rollout.usage
     lazy, jobs = (guarded, *issuing.lazy, usage), (*issuing.jobs, live.watch, usage.keep)
     return Application(core, home, table, lazy, jobs, live=live)
+
+
+def _beside(there: App | None, server: App, path: str) -> App:
+    """The server at its path, which it may have in common with the sign-in tools alone."""
+    if there is None:
+        return server
+    if isinstance(there, ToolsEndpoint):
+        return SharedPath(there, server)
+    raise ValueError(f"{path} is a path of authgate's own; put the MCP server at another one.")
 
 
 def _issuing(ground: Ground) -> Issuing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from authgate.app.core import MCP_PATH
 from authgate.app.issuing import Ground, Issuing
 from authgate.app.jobs import reading_keys
 from authgate.endpoints import authorize, introspect, register, revoke, token, well_known
@@ -32,14 +31,14 @@ def builtin(ground: Ground) -> Issuing:
             **place.within(_endpoints(ground, parts)),
             **place.within(page_routes(parts, ground.cookies)),
             **place.within(tools),
-            **well_known.routes(policy, parts.issuer, place, MCP_PATH),
+            **well_known.routes(policy, parts.issuer, place, ground.core.mcp_path),
         },
         guard=Guard(
             issuer=parts.issuer,
             standings=ByGrant(parts.store),
             resource=policy.default_resource,
             scopes=policy.scopes,
-            challenger=Challenger(place.resource_metadata_url(MCP_PATH), policy.scopes),
+            challenger=Challenger(place.resource_metadata_url(ground.core.mcp_path), policy.scopes),
             origins=ground.origins,
             clock=parts.clock,
             rollout=ground.rollout,

@@ -24,7 +24,10 @@ def now() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """What stands whichever directory people are in; `passwords` hashes for the embedded one."""
+    """What stands whichever directory people are in; `passwords` hashes for the embedded one.
+
+    `mcp_path` is where the protected MCP server is, below the public URL.
+    """
 
     settings: Settings
     policy: Policy
@@ -33,6 +36,7 @@ class Core:
     keys: KeyRing
     issuer: BuiltinIssuer
     passwords: Passwords
+    mcp_path: str = MCP_PATH
 
     async def open(self) -> None:
         """Create or migrate the store and load the signing keys."""
@@ -45,9 +49,9 @@ class Core:
         await self.store.close()
 
 
-def policy_of(settings: Settings) -> Policy:
+def policy_of(settings: Settings, mcp_path: str = MCP_PATH) -> Policy:
     """What the rules need of the settings."""
-    own = settings.public + MCP_PATH
+    own = settings.public + mcp_path
     return Policy(
         issuer=settings.public,
         resources=tuple(dict.fromkeys((own, *settings.resources))),
@@ -64,7 +68,7 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-def build_core(settings: Settings) -> Core:
+def build_core(settings: Settings, mcp_path: str = MCP_PATH) -> Core:
     """Make the parts below HTTP; nothing is opened yet."""
     key = settings.secret_key.get_secret_value() if settings.secret_key else None
     vault = Vault.load(key, settings.data_folder)
@@ -73,4 +77,5 @@ def build_core(settings: Settings) -> Core:
         store, vault, algorithm=settings.signing_alg, access_ttl=settings.access_token_ttl
     )
     issuer = BuiltinIssuer(settings.public, keys, access_ttl=settings.access_token_ttl)
-    return Core(settings, policy_of(settings), vault, store, keys, issuer, Passwords())
+    policy = policy_of(settings, mcp_path)
+    return Core(settings, policy, vault, store, keys, issuer, Passwords(), mcp_path)

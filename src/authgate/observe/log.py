@@ -24,6 +24,8 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 def configure(level: str) -> None:
     """Set the level (one of `LEVELS`) and the form of every line, ours and the libraries'."""
+    global _log
+    _log = structlog.get_logger("authgate")
     terminal = sys.stderr.isatty()
     renderer: Any = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
@@ -41,6 +43,17 @@ def configure(level: str) -> None:
     )
     # Libraries log addresses, URLs and bodies at DEBUG: they stay at WARNING whatever we do.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+
+
+def as_library() -> None:
+    """Lines go to the standard library's logger `authgate`: the process is somebody else's, and so
+    is what becomes of its log. Nothing global is set."""
+    global _log
+    _log = structlog.wrap_logger(
+        logging.getLogger("authgate"),
+        processors=[structlog.stdlib.filter_by_level, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
 
 
 @contextmanager
