@@ -218,7 +218,8 @@ class _Supervisor(Multiprocess):
             self.should_exit.set()
             return
         for worker in self.processes:
-            if worker.pid is not None and worker.process.is_alive():
+            # One that still comes up would die of it, and reads the file anyway.
+            if worker.pid is not None and worker.is_ready(timeout=1):
                 os.kill(worker.pid, signal.SIGHUP)
 
     def join_all(self) -> None:
