@@ -90,6 +90,29 @@ async def test_what_we_issued_never_goes_on(
                 assert "%2E" not in seen.target
 
 
+async def test_authkits_tokens_are_ours_too(open_gate: OpenGate, tmp_path: Path) -> None:
+    """And so are those of before the issuer was changed."""
+    domain = "http://127.0.0.1:9"  # nobody is there, so none of its tokens can be checked
+    environment = {
+        "AUTHGATE_ISSUER": "authkit",
+        "WORKOS_AUTHKIT_DOMAIN": domain,
+        "WORKOS_API_KEY": "sk_test_1",
+        "WORKOS_API_URL": domain,
+    }
+    async with rolling(open_gate, tmp_path, **environment) as stage:
+        token = with_claims(stage.supabase_token(), iss=domain)
+        before = with_claims(token, iss=stage.gate.url)
+        for mode in BEFORE:
+            stage.put(mode, '[anonymous]\ntools = ["*"]\n')
+            for secret in (token, before):
+                answer = await stage.call(bearer(secret))
+                assert answer.status_code in ((200,) if mode != "optional" else (401, 503))
+                seen = stage.seen
+                assert (seen is None) == (mode == "optional")
+                assert seen is None or not seen.all("authorization")
+        assert (await stage.call(bearer(stage.supabase_token()))).status_code == 200
+
+
 async def test_a_bad_token_of_ours_is_refused_where_nobody_would_pass(
     stage: Rolling, pair: dict[str, Any]
 ) -> None:
