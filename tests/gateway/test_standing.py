@@ -202,7 +202,7 @@ async def test_the_bar_is_read_on_every_call(standings: ByPerson, store: SqliteS
     await store.bar(UUID, "operator", NOW, _event())
     for _ in range(2):
         assert (await refused(standings)).reason is Reason.TOKEN_PERSON_BARRED
-    await store.open_session(Session("d" * 64, _person(), NOW, NOW + 60), _event())
+    await store.open_session(Session("d" * 64, _person(), NOW + 1, NOW + 60), _event())
     assert await standings.of(a_token(), NOW)
 
 
@@ -272,9 +272,10 @@ async def test_no_later_call_waits_for_the_directory(
     home.door.set()
     await settled(standings)
     assert (await refused(standings)).reason is Reason.TOKEN_PERSON_BARRED
-    # whoever signs in anew was just vouched for, and nothing of before is held against them
+    # whoever signs in anew was vouched for since, and nothing of before is held against them
     home.says = None
-    await store.open_session(Session("d" * 64, _person(), NOW, NOW + 60), _event())
+    asked = clock.now + 1
+    await store.open_session(Session("d" * 64, _person(), asked, asked + 60), _event())
     assert await standings.of(a_token(), clock.now)
 
 

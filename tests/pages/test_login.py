@@ -419,6 +419,37 @@ async def test_a_person_whom_the_directory_no_longer_stands_by(
     assert (await browser.get(answer.links[0][0])).title.startswith("Sign in")
 
 
+@pytest.mark.parametrize("way", ["sign_in_with_password", "answer_factor", "finish_social"])
+async def test_whoever_is_shut_out_while_they_sign_in_completes_nothing(
+    house: House, browser: Browser, logins: ToldLogins, way: str
+) -> None:
+    """Their sign-in lifts no bar of a moment ago, and AuthKit is told nothing."""
+    page = await browser.login()
+    form, store = page.form("/oauth/sign-in"), house.parts.store
+    said: Any = getattr(house.parts.passwords, way)
+
+    async def says(*args: Any) -> Any:
+        outcome = await said(*args)
+        now, sub = house.parts.clock(), outcome.person.sub
+        await store.end_grants_of(sub, "gone", now, audited(now, "person.barred", actor=sub))
+        return outcome
+
+    setattr(house.parts.passwords, way, says)
+    if way == "finish_social":
+        (href,) = [href for href, label in page.links if "GitHub" in label]
+        answer = await browser.get((await browser.get(href)).location)
+    elif way == "answer_factor":
+        due = await browser.submit(form, username=LIN, password=PASSWORD)
+        form = (await browser.get(due.location)).form("/oauth/factor")
+        answer = await browser.submit(form, code=CODE)
+    else:
+        answer = await browser.submit(form, username=ADA, password=PASSWORD)
+    assert (answer.status, "signed out everywhere" in answer.text) == (403, True)
+    assert SESSION not in browser.jar
+    assert logins.told == []
+    assert (await browser.get(answer.links[0][0])).title.startswith("Sign in")
+
+
 # --- what AuthKit says instead --------------------------------------------------------------------
 
 WORDS = {

@@ -169,7 +169,8 @@ async def test_what_belongs_to_nothing_names_the_url_to_allow(
 ) -> None:
     page = await come_back(browser, f"/oauth/callback?{query}")
     assert page.status == 400
-    assert "http://localhost:8000/oauth/callback**" in page.text
+    assert "allow http://localhost:8000/oauth/callback as a redirect URL" in page.text
+    assert "at Supabase with ** after it" in page.text  # WorkOS wants it to the letter
 
 
 async def test_cancelling_there_leads_back_here(house: House, browser: Browser) -> None:

@@ -41,7 +41,7 @@ async def everything(world: World) -> None:
     person = await with_password(world.parts, asked, EMAIL, PASSWORD, ADDRESS)
     assert isinstance(person, Person)
     await _refused(with_password(world.parts, asked, EMAIL, "a wrong password", ADDRESS))
-    session = await begin_session(world.parts, person, ADDRESS)
+    session = await begin_session(world.parts, person, ADDRESS, world.clock.now)
     world.secrets |= {session.cookie, "a wrong secret", "a wrong password"}
     await end_session(world.parts, session.session, ADDRESS)
 

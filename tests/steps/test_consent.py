@@ -19,7 +19,7 @@ from tests.steps.making import ADDRESS, BROWSER, REDIRECT, World, query_of
 
 
 async def session_of(world: World) -> Session:
-    return (await begin_session(world.parts, world.person, ADDRESS)).session
+    return (await begin_session(world.parts, world.person, ADDRESS, world.clock.now)).session
 
 
 @clause("RFC 6749", "4.1.2")

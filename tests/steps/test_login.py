@@ -259,7 +259,7 @@ def says(world: World, word: Recheck) -> None:
 
 
 async def session_of(world: World) -> Session:
-    return (await begin_session(world.parts, world.person, ADDRESS)).session
+    return (await begin_session(world.parts, world.person, ADDRESS, world.clock.now)).session
 
 
 async def test_a_person_who_is_still_good_goes_on(world: World) -> None:

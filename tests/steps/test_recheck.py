@@ -91,7 +91,7 @@ async def test_who_is_gone_loses_all_that_was_granted_and_every_browser_session(
     that would mend it; and their other clients would go on for as long as those do not refresh."""
     client, tokens = await connected(world)
     _, others = await connected(world)
-    browser = await begin_session(world.parts, world.person, "192.0.2.1")
+    browser = await begin_session(world.parts, world.person, "192.0.2.1", world.clock.now)
     flow = await world.flow()
     with_directory(world, Gone())
     with refused(Reason.GRANT_ENDED):

@@ -19,6 +19,7 @@ from authgate.directories.contract import (
 from authgate.protocol.digests import digest
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import Person
+from authgate.steps.parts import audited
 from authgate.steps.sign_in import begin_session, end_session, find_session, with_password
 from tests.clauses import clause
 from tests.protocol.making import a_request, refused
@@ -176,7 +177,7 @@ async def test_a_way_that_is_shut_is_held_against_nobody(world: World, explain: 
 
 
 async def test_a_session_of_another_directorys_person_counts_as_none(world: World) -> None:
-    fresh = await begin_session(world.parts, world.person, ADDRESS)
+    fresh = await begin_session(world.parts, world.person, ADDRESS, world.clock.now)
     assert await find_session(world.parts, fresh.cookie) is not None
     other = _stand_in(Refused())
     world.parts = replace(world.parts, passwords=other, social=other)
@@ -185,8 +186,8 @@ async def test_a_session_of_another_directorys_person_counts_as_none(world: Worl
 
 @clause("ASVS", "7.2.4")
 async def test_every_sign_in_begins_a_session_of_its_own(world: World) -> None:
-    first = await begin_session(world.parts, world.person, ADDRESS)
-    second = await begin_session(world.parts, world.person, ADDRESS)
+    first = await begin_session(world.parts, world.person, ADDRESS, world.clock.now)
+    second = await begin_session(world.parts, world.person, ADDRESS, world.clock.now)
     assert first.cookie != second.cookie
     assert first.cookie not in repr(first)
     assert first.session.session_digest == digest(first.cookie)
@@ -196,11 +197,26 @@ async def test_every_sign_in_begins_a_session_of_its_own(world: World) -> None:
     assert await find_session(world.parts, second.cookie) == second.session
 
 
+async def test_whoever_was_shut_out_while_they_signed_in_is_not(world: World) -> None:
+    """The directory stood by them, and then an operator or WorkOS's event ended all they have."""
+    asked_at = world.clock.now
+    world.clock.now += 2
+    gone = audited(world.clock.now, "person.barred")
+    await world.store.end_grants_of(world.person.sub, "shut_out", world.clock.now, gone)
+    with refused(Reason.SIGN_IN_OVERTAKEN):
+        await begin_session(world.parts, world.person, ADDRESS, asked_at)
+    assert await world.store.bar_of(world.person.sub) is not None
+    world.clock.now += 1
+    fresh = await begin_session(world.parts, world.person, ADDRESS, world.clock.now)
+    assert await find_session(world.parts, fresh.cookie) == fresh.session
+    assert await world.store.bar_of(world.person.sub) is None
+
+
 @pytest.mark.parametrize("cookie", [None, "", "unknown", "\ud800", "a" * 10_000])
 @clause("ASVS", "7.2")
 async def test_only_a_known_cookie_finds_a_session(world: World, cookie: str | None) -> None:
     assert await find_session(world.parts, cookie) is None
-    known = await begin_session(world.parts, world.person, ADDRESS)
+    known = await begin_session(world.parts, world.person, ADDRESS, world.clock.now)
     assert await find_session(world.parts, known.session.session_digest) is None
     world.clock.now += world.parts.policy.session_ttl
     assert await find_session(world.parts, known.cookie) is None

@@ -186,15 +186,21 @@ async def test_a_flood_of_requests_is_swept_faster_than_it_can_come(
 
 
 async def test_a_session_begun_in_the_moment_of_being_shut_out_buys_nothing(gate: Gate) -> None:
-    """Promise 17 under a race: disabled after the password was judged, before the session began."""
+    """Promise 17 under a race: disabled after the password was judged, before the session began.
+
+    There is no such session; and one that there was in spite of that would be good for nothing.
+    """
     client, pkce = await gate.register(), Pkce()
     code = await gate.code(client, pkce)
     account = (await gate.core.store.accounts())[0]
     await disable_person(gate.core.store, EMAIL, application.now())
     person = Person(account.sub, "embedded", EMAIL)
-    session = Session(digest("s" * 43), person, application.now(), application.now() + 600)
-    audit = AuditEvent(application.now(), "person.sign_in", "done")
-    await gate.core.store.open_session(session, audit)
+    now = application.now()
+    audit = AuditEvent(now, "person.sign_in", "done")
+    overtaken = Session(digest("o" * 43), person, now - 1, now + 600)
+    assert not await gate.core.store.open_session(overtaken, audit)
+    session = Session(digest("s" * 43), person, now + 1, now + 600)
+    assert await gate.core.store.open_session(session, audit)
     assert (await gate.exchange(client, code, pkce)).json()["error"] == "invalid_grant"
     async with gate.http(cookies={"authgate-session": "s" * 43}) as browser:
         begun = await browser.get("/oauth/authorize", params=gate.question(client, pkce))

@@ -32,6 +32,7 @@ _HEADINGS = {
     Reason.SOCIAL_ANONYMOUS: "You are not signed in",
     Reason.SOCIAL_EMAIL_UNVERIFIED: "You are not signed in",
     Reason.SOCIAL_WRONG_PROVIDER: "You are not signed in",
+    Reason.SIGN_IN_OVERTAKEN: "You are not signed in",
     Reason.FACTOR_MISSING: "You are not signed in",
     Reason.FACTOR_UNSUPPORTED: "You are not signed in",
     Reason.PROVIDER_NOT_OFFERED: "Not offered here",

@@ -126,15 +126,18 @@ async def admit_here(site: Site, turn: Turn, person: Person) -> Answer:
     So a login is complete with it: nothing is left to ask, and one page more to press through would
     only teach people to press.
     """
+    try:
+        session = await _new_session(site, turn.visitor, person)
+    except Refusal as refusal:
+        return login.refused(site, turn, refusal)
     if site.logins is None:
-        return await admit(site, turn.visitor, person, turn.handle)
-    session = await _new_session(site, turn.visitor, person)
+        return see_other(site.continue_link(turn.handle), [session])
     return await login.finish(site, turn, person, via="sign_in", extra=[session])
 
 
 async def _new_session(site: Site, visitor: Visit, person: Person) -> Header:
     """The cookie of a new session; the one before ends."""
-    fresh = await steps.begin_session(site.parts, person, visitor.address)
+    fresh = await steps.begin_session(site.parts, person, visitor.address, visitor.came_at)
     if visitor.session is not None:
         # The old cookie is overwritten; a copy of it must not stay good for hours.
         await steps.end_session(site.parts, visitor.session, visitor.address)

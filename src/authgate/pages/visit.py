@@ -27,13 +27,16 @@ class Visit:
     session_cookie: str | None = field(repr=False)
     session: Session | None
     address: str
+    came_at: int
+    """In seconds since the epoch, before anybody was asked anything for this request."""
 
 
 async def load(site: Site, request: Request) -> Visit:
     """Read the cookies and look the session up."""
+    came_at = site.parts.clock()
     presented = site.cookies.read(request.header(b"cookie"))
     session = await sign_in.find_session(site.parts, presented.session)
-    return Visit(presented.browser, presented.session, session, request.address)
+    return Visit(presented.browser, presented.session, session, request.address, came_at)
 
 
 async def interaction(site: Site, visit: Visit, handle: str) -> consent.Interaction:

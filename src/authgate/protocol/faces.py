@@ -299,6 +299,12 @@ FACES: dict[Reason, Face] = {
         "Signing in with a password is not offered here.",
         "Use one of the ways the sign-in page shows.",
     ),
+    Reason.SIGN_IN_OVERTAKEN: Face(
+        "access_denied",
+        403,
+        "While you signed in, this account was signed out everywhere.",
+        "Sign in once more.",
+    ),
     Reason.EMAIL_UNCONFIRMED: Face(
         "access_denied",
         403,
@@ -343,7 +349,8 @@ FACES: dict[Reason, Face] = {
         400,
         "What came back from the provider belongs to no sign-in that is known here.",
         "Start again from your application. If it happens every time, whoever runs this server has "
-        "to allow {allow} as a redirect URL where people sign in.",
+        "to allow {callback} as a redirect URL where people sign in (at Supabase with ** after it, "
+        "as a query follows).",
     ),
     Reason.SOCIAL_USED: Face(
         "invalid_request",

@@ -60,6 +60,7 @@ class Reason(Enum):
     SIGN_IN_THROTTLED = "sign_in_throttled"
     SIGN_IN_UNAVAILABLE = "sign_in_unavailable"
     SIGN_IN_NOT_OFFERED = "sign_in_not_offered"
+    SIGN_IN_OVERTAKEN = "sign_in_overtaken"
     EMAIL_UNCONFIRMED = "email_unconfirmed"
     FACTOR_WRONG = "factor_wrong"
     FACTOR_SENT_AGAIN = "factor_sent_again"

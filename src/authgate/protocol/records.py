@@ -149,7 +149,10 @@ class AuthorizationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser session after a successful sign-in. Possession of the cookie is the proof."""
+    """A browser session after a successful sign-in. Possession of the cookie is the proof.
+
+    `created_at` is when the sign-in began, before the directory was asked: its word is as old.
+    """
 
     session_digest: str
     person: Person

@@ -67,13 +67,21 @@ async def with_password(
     raise Refusal(reason, directory=parts.passwords.name)
 
 
-async def begin_session(parts: Parts, person: Person, address: str) -> NewSession:
-    """A new session for a person who just signed in: always a new secret (session fixation)."""
+async def begin_session(parts: Parts, person: Person, address: str, asked_at: int) -> NewSession:
+    """A new session for a person who just signed in: always a new secret (session fixation).
+
+    `asked_at` is a moment before their directory was asked. Whoever was shut out since then is
+    refused: the word for them was given without knowing that.
+    """
     cookie, now = new_secret(), parts.clock()
-    session = Session(digest(cookie), person, now, now + parts.policy.session_ttl)
-    await parts.store.open_session(
-        session, audited(now, "person.sign_in", actor=person.sub, address=address)
-    )
+    session = Session(digest(cookie), person, asked_at, now + parts.policy.session_ttl)
+    done = audited(now, "person.sign_in", actor=person.sub, address=address)
+    if not await parts.store.open_session(session, done):
+        late = audited(
+            now, "person.sign_in", "refused", actor=person.sub, address=address, why="overtaken"
+        )
+        await parts.store.record(late)
+        raise Refusal(Reason.SIGN_IN_OVERTAKEN)
     return NewSession(cookie, session)
 
 

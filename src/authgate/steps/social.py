@@ -97,7 +97,7 @@ async def find(parts: Parts, name: str | None, browser_digest: str | None) -> Re
     Raises `Refusal`. Whether it was used is for `finish`, which settles it.
     """
     transaction = await parts.store.transaction(digest(name)) if name else None
-    unknown = Refusal(Reason.SOCIAL_UNKNOWN, allow=f"{parts.policy.issuer}{CALLBACK}**")
+    unknown = Refusal(Reason.SOCIAL_UNKNOWN, callback=parts.policy.issuer + CALLBACK)
     if transaction is None:
         raise unknown
     if transaction.browser_digest != browser_digest:

@@ -283,8 +283,14 @@ class Store(Protocol):
 
     # --- browser sessions -------------------------------------------------------------------
 
-    async def open_session(self, session: Session, audit: AuditEvent) -> None:
-        """Keep a new browser session. Whoever was barred no longer is (see `bar`)."""
+    async def open_session(self, session: Session, audit: AuditEvent) -> bool:
+        """Keep a new browser session, unless its person was barred meanwhile: False, and no audit.
+
+        A bar of before `session.created_at`, the moment when their directory was asked about them,
+        is lifted. One of that second or later stands, and there is no session: what the directory
+        said may have been true a moment before. (Seconds are all there is to tell by, and a sign-in
+        takes less than one.)
+        """
 
     async def session(self, session_digest: str, now: int) -> Session | None:
         """The session if it has not expired."""
@@ -328,7 +334,7 @@ class Store(Protocol):
 
         False: they were barred before (the first reason and time stand, nothing is audited).
         Lifted by `open_session` of that person, in the same transaction: whoever signs in anew was
-        just vouched for. `end_grants_of`, `set_account_disabled` (to disable) and `remove_account`
+        vouched for since. `end_grants_of`, `set_account_disabled` (to disable) and `remove_account`
         bar too, each in its own transaction. A bar is never swept: tokens that others issue end
         when those others say, and whoever never comes back stays barred.
         """

@@ -245,8 +245,8 @@ class SqliteStore(PeopleElsewhere, Rollout):
 
     # --- browser sessions -------------------------------------------------------------------
 
-    async def open_session(self, session: Session, audit: AuditEvent) -> None:
-        await self._write(sqlite_upkeep.open_session, session, audit)
+    async def open_session(self, session: Session, audit: AuditEvent) -> bool:
+        return await self._write(sqlite_upkeep.open_session, session, audit)
 
     async def session(self, session_digest: str, now: int) -> Session | None:
         row = self._reader.one(sql.SESSION, {"session_digest": session_digest, "now": now})

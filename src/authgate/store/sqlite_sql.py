@@ -280,9 +280,6 @@ EVENT = (
 )
 
 # sub
-LIFT_BAR = "DELETE FROM bars WHERE bars.sub = ?"
-
-# sub
 KEPT_SESSION = (
     "SELECT kept_sessions.sub, kept_sessions.sealed, kept_sessions.version, "
     "kept_sessions.kept_at, kept_sessions.held_until FROM kept_sessions WHERE kept_sessions.sub = "
@@ -583,6 +580,9 @@ TAKE_HAND_OVER = (
     ":provider AND social_transactions.code_expires_at > :now RETURNING used_at, sub, directory, "
     "display, methods, assurance, factor_kind, factor_hint, factor_sealed, factor_expires_at"
 )
+
+# sub, asked_at
+LIFT_BAR = "DELETE FROM bars WHERE bars.sub = :sub AND bars.barred_at < :asked_at"
 
 # until, sub, version, now
 HOLD_KEPT_SESSION = (

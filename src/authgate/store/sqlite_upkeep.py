@@ -20,10 +20,14 @@ _DAY = 24 * _HOUR
 # --- sessions ---------------------------------------------------------------------------------
 
 
-def open_session(db: Cursor, session: Session, audit: AuditEvent) -> None:
+def open_session(db: Cursor, session: Session, audit: AuditEvent) -> bool:
+    sub = session.person.sub
+    db.execute(sql.LIFT_BAR, {"sub": sub, "asked_at": session.created_at})
+    if db.execute(sql.BAR_OF, (sub,)).fetchone() is not None:
+        return False
     db.execute(sql.INSERT_SESSION, rows.session_row(session))
-    db.execute(sql.LIFT_BAR, (session.person.sub,))
     record(db, audit)
+    return True
 
 
 def close_session(db: Cursor, session_digest: str, audit: AuditEvent) -> bool:

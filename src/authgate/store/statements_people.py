@@ -45,7 +45,6 @@ _BY_KEY: dict[str, ClauseElement] = {
     "delete_link": delete(links).where(_this_link).returning(*links.columns),
     "bar_of": _where(bars, _their_bar),
     "event": _where(seen_events, seen_events.c.event_id == _P("event_id")),
-    "lift_bar": delete(bars).where(_their_bar),
     "kept_session": _where(kept_sessions, _their_session),
     # Of two who keep a newer one at once, each is told of another that is no longer kept.
     "delete_kept_session": delete(kept_sessions)
@@ -55,6 +54,7 @@ _BY_KEY: dict[str, ClauseElement] = {
 }
 
 _DECIDE: dict[str, ClauseElement] = {
+    "lift_bar": delete(bars).where(_their_bar, bars.c.barred_at < _P("asked_at")),
     "hold_kept_session": update(kept_sessions)
     .values(held_until=_P("until"))
     .where(*_THIS_VERSION, _kept.held_until <= NOW),

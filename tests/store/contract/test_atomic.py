@@ -129,7 +129,7 @@ FAULTS: list[tuple[str, str, str]] = [
 async def _furnish(store: Store) -> None:
     await store.add_account(account(), audit())
     await store.open_session(session(), audit())
-    await store.bar("ag_bob", "x", NOW, audit())
+    await store.bar("ag_bob", "x", NOW - 1, audit())
     await store.link(link(), audit())
     await store.keep_session("ag_alice", "sealed", NOW)
     await store.add_api_key(api_key(), audit())

@@ -114,11 +114,24 @@ async def test_a_bar_ends_no_grant_of_ours(store: Store) -> None:
 
 async def test_whoever_signs_in_anew_is_barred_no_longer(store: Store) -> None:
     for sub in ("ag_alice", "ag_bob"):
-        await store.bar(sub, "x", NOW, audit())
-    await store.open_session(session(), audit())
+        await store.bar(sub, "x", NOW - 1, audit())
+    assert await store.open_session(session(), audit())
     assert await store.bar_of("ag_alice") is None
-    assert await store.bar_of("ag_bob") == Bar("ag_bob", "x", NOW)
+    assert await store.bar_of("ag_bob") == Bar("ag_bob", "x", NOW - 1)
     assert await store.bar("ag_alice", "y", NOW + 1, audit())
+
+
+@pytest.mark.parametrize("later", [0, 1, 600])
+async def test_a_sign_in_that_began_before_a_bar_does_not_lift_it(store: Store, later: int) -> None:
+    """What the directory said was true when it was asked, and no longer when it had answered."""
+    await store.bar("ag_alice", "x", NOW + later, audit())
+    assert not await store.open_session(session(), audit("signed in"))
+    assert await store.session(session().session_digest, NOW) is None
+    assert await store.bar_of("ag_alice") == Bar("ag_alice", "x", NOW + later)
+    assert "signed in" not in await _events(store)
+    again = session("again", created_at=NOW + later + 1)
+    assert await store.open_session(again, audit())
+    assert await store.bar_of("ag_alice") is None
 
 
 async def test_who_is_sent_away_is_barred_too(store: Store) -> None:
