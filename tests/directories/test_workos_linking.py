@@ -210,6 +210,29 @@ async def test_a_project_that_confirms_every_address_proves_none(by_address: Hou
     assert await by_address.sign_in() == as_at_home(octo, "github")  # rule 2 needs no address
 
 
+async def test_nor_where_the_operator_lets_supabase_join_accounts(tmp_path: Path) -> None:
+    """`AUTHGATE_SUPABASE_SOCIAL_WITH_AUTOCONFIRM` is about Supabase's joining, not about ours."""
+    careless = {"allow_autoconfirm_social": True}
+    async with opened_house(tmp_path, supabase=careless, by_address=True) as house:
+        house.project.state.options.autoconfirm = True
+        house.at_home(OCTO.email)
+        assert await house.sign_in() == NOT_LINKED
+
+
+async def test_an_address_joins_nobody_to_whom_workos_knows_as_another_person(
+    by_address: House,
+) -> None:
+    """A login at AuthKit gave that user a person's id; the address went to somebody else since."""
+    user = by_address.standin.add_user(OCTO.email)
+    by_address.standin.link(user, OCTO)
+    octo = by_address.at_home(OCTO.email)
+    user.external_id = "5f8d0f2e-0000-4000-8000-0123456789ab"
+    assert await by_address.sign_in() == NOT_LINKED
+    assert await link_of(by_address) is None
+    user.external_id = octo.id
+    assert await by_address.sign_in() == as_at_home(octo, "github")
+
+
 async def test_people_of_another_organisation_are_not_found_by_address(by_address: House) -> None:
     by_address.at_home(OCTO.email, sso=True)
     assert await by_address.sign_in() == NOT_LINKED

@@ -18,7 +18,7 @@ from authgate.issuers.logins import Completed, NotCompleted, Snag, Vouched
 from authgate.protocol.logins import ended_by_us
 from authgate.protocol.records import AuditEvent, Link
 from authgate.store.sqlite import SqliteStore
-from authgate.workos import WorkOS, WorkOSPolicy
+from authgate.workos import WorkOS, WorkOSPolicy, WorkOSUser
 from tests.clauses import clause
 from tests.standins.workos import WorkOSStandIn
 from tests.standins.workos_browser import Browser
@@ -364,6 +364,31 @@ async def test_otherwise_nobody_is(joining: There, person: Vouched, details: Any
     assert user.external_id == details.get("external_id")
     assert await joining.store.link_of(user.id) is None
     assert len(joining.told()) == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("kate@example.org", "\u212aate@example.org"),  # the Kelvin sign
+        ("ada@strasse.example", "ada@straße.example"),
+        ("ada@straße.example", "ada@strasse.example"),
+        ("ada@example.org", "ada@example.org.evil.example"),
+    ],
+)
+async def test_an_address_that_only_looks_like_it_joins_nobody(
+    joining: There, ours: str, theirs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What their filter takes for the same is not the same mailbox for that."""
+    user = joining.workos.add_user(theirs)
+
+    async def found(email: str) -> tuple[WorkOSUser, ...]:
+        return (WorkOSUser(user.id, theirs, email_verified=True),)
+
+    monkeypatch.setattr(joining.logins._linking._workos, "users_by_email", found)
+    person = Vouched(SUB, ours, confirmed=True)
+    assert await joining.logins._linking.join(person) is False
+    assert user.external_id is None
+    assert await joining.store.link_of(user.id) is None
 
 
 async def test_nor_without_the_operators_word(there: There) -> None:

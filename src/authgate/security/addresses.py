@@ -1,7 +1,8 @@
 """E-mail and network addresses as keys: which spellings are one and the same.
 
-Used by the throttles and by the embedded directory, which must agree: or a spelling that the
-directory takes for the same person would have throttle counters of its own.
+`fold_email` is for the throttles and the embedded directory, which must agree: or a spelling that
+the directory takes for the same person would have throttle counters of its own. `same_address` is
+for where an address of another service joins accounts, and a look-alike would be somebody else.
 """
 
 from __future__ import annotations
@@ -23,6 +24,14 @@ def fold_email(text: str) -> str:
     """
     folded = unicodedata.normalize("NFC", text.strip()).casefold()
     return unicodedata.normalize("NFC", folded)
+
+
+def same_address(one: str, other: str) -> bool:
+    """Letter case aside, for plain letters alone: others have forms that are plain (the Kelvin sign
+    becomes `k`, `ß` becomes `ss`), and would make two people's addresses one."""
+    if one.isascii() and other.isascii():
+        return one.lower() == other.lower()
+    return one == other
 
 
 def network_of(address: str) -> str:

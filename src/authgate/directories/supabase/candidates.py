@@ -18,7 +18,7 @@ from authgate.directories.supabase.people import Member, is_uuid, read_member
 from authgate.directories.supabase.policy import SupabasePolicy
 from authgate.directories.supabase.project import Project, ProjectSettings
 from authgate.protocol.records import Person
-from authgate.security.addresses import MAX_EMAIL
+from authgate.security.addresses import MAX_EMAIL, same_address
 
 PAGE = 50
 MOST_PAGES = 4
@@ -89,24 +89,17 @@ class Candidates:
 
     def _known(self, member: Member, body: Mapping[str, Any], project: Project) -> Known:
         email = body.get("email")
-        sure = not project.autoconfirm or self._policy.allow_autoconfirm_social
         return Known(
             person=member.person(()),
             email=email if isinstance(email, str) else "",
-            address_proven=bool(body.get("email_confirmed_at")) and sure,
+            # Not even where the operator lets Supabase join accounts in such a project: whoever
+            # registered with somebody's address first would wait here for that somebody.
+            address_proven=bool(body.get("email_confirmed_at")) and not project.autoconfirm,
             accounts=frozenset(_accounts(body.get("identities"))),
             shut_out=member.shut_out(self._clock()),
             anonymous=member.anonymous,
             needs_factor=bool(member.factors) or self._policy.require_aal2,
         )
-
-
-def same_address(one: str, other: str) -> bool:
-    """Letter case aside, for plain letters alone: others have lower-case forms that are plain (the
-    Kelvin sign's is `k`), and would make two addresses one."""
-    if one.isascii() and other.isascii():
-        return one.lower() == other.lower()
-    return one == other
 
 
 def _has_address(listed: object, wanted: str) -> bool:

@@ -121,11 +121,15 @@ def by_account(
 
 
 def by_proven_address(candidates: tuple[Known, ...], user: WorkOSUser) -> Known | None:
-    """Rule 3. The candidates all have the address; it must be proven, and one person's alone."""
-    if not user.email_verified:
-        return None
+    """Rule 3. The candidates all have the address; it must be proven, and one person's alone.
+
+    A user whom an application of that environment calls by another id (`external_id`, where AuthKit
+    issues: a person's own) has an owner already, who may have had this address before.
+    """
     only = _only(list(candidates))
-    return only if only is not None and only.address_proven else None
+    if only is None or not (user.email_verified and only.address_proven):
+        return None
+    return only if user.external_id in (None, only.person.sub) else None
 
 
 def refusal_of(known: Known) -> Refused | None:

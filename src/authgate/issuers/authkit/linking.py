@@ -12,6 +12,7 @@ from collections.abc import Callable
 from authgate.issuers.logins import Vouched
 from authgate.observe import log
 from authgate.protocol.records import AuditEvent, Link
+from authgate.security.addresses import same_address
 from authgate.store.contract import Store
 from authgate.workos import Kind, Trouble, WorkOS, WorkOSUser
 
@@ -80,8 +81,8 @@ async def kept_link(store: Store, workos_id: str, sub: str, how: str, now: int) 
 
 
 def _the_one(found: tuple[WorkOSUser, ...], email: str) -> WorkOSUser | None:
-    """WorkOS's filter compares as it likes; an address is the same in any case of its letters."""
-    same = [user for user in found if user.email.strip().casefold() == email.strip().casefold()]
+    """WorkOS's filter compares as it likes, and may take a look-alike for the address."""
+    same = [user for user in found if same_address(user.email.strip(), email.strip())]
     return same[0] if len(same) == 1 else None
 
 
