@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.clients.node_client import NodeClient
 from tests.clients.node_env import node_binary, package_file
 from tests.clients.test_python_sdk import Application
 from tests.gateway.proxying import until
+from tests.gateway.stdio_gate import as_setting
 from tests.live import ALICE, LiveServer
 from tests.standins.mcp_upstream import McpUpstream
 
@@ -40,13 +42,17 @@ def stepped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         yield server
 
 
-async def test_the_python_client_before_the_reference_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["http", "stdio"])
+async def test_the_python_client_before_the_reference_server(tmp_path: Path, way: str) -> None:
     """403, back to the person with what was named, the same call once more: all by itself."""
-    command = [str(node_binary()), str(package_file(EVERYTHING)), "streamableHttp"]
-    with (
-        McpUpstream(command, "PORT") as upstream,
-        LiveServer(env=settings(tmp_path, AUTHGATE_UPSTREAM=upstream.url)) as server,
-    ):
+    command = [str(node_binary()), str(package_file(EVERYTHING))]
+    with ExitStack() as stack:
+        if way == "http":
+            upstream = stack.enter_context(McpUpstream([*command, "streamableHttp"], "PORT"))
+            behind = {"AUTHGATE_UPSTREAM": upstream.url}
+        else:
+            behind = {"AUTHGATE_UPSTREAM_COMMAND": as_setting([*command, "stdio"])}
+        server = stack.enter_context(LiveServer(env=settings(tmp_path, **behind)))
         application = Application(server)
         async with application.connected("legacy") as client:
             assert {"echo", "get-sum"} <= {tool.name for tool in (await client.list_tools()).tools}

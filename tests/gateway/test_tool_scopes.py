@@ -21,6 +21,7 @@ from authgate.protocol.records import ApiKey, AuditEvent
 from tests.clauses import clause
 from tests.endpoints.conftest import OpenGate
 from tests.endpoints.gate import Gate
+from tests.house.reading import DOCS
 from tests.standins.upstream import Exchange, RawUpstream
 
 SCOPES = "mcp:use files:read files:write admin"
@@ -313,6 +314,18 @@ async def test_a_client_is_not_told_to_ask_for_everything(stage: Stage) -> None:
         server = (await http.get("/.well-known/oauth-authorization-server")).json()
     assert resource["scopes_supported"] == SCOPES.split()
     assert set(server["scopes_supported"]) == {*SCOPES.split(), "offline_access"}
+
+
+async def test_the_table_of_the_docs_is_what_it_says(stage: Stage) -> None:
+    page = (DOCS / "gateway.md").read_text().partition("## Scopes per tool\n")[2]
+    stage.put(table=re.findall(r"```toml\n(.*?)```", page, re.DOTALL)[0])
+    assert challenge_of(await stage.post(None, LIST))["scope"] == "mcp:use"
+    token = await stage.token("mcp:use")
+    assert [tool["name"] for tool in await stage.tools(token)] == ["free", "other"]
+    told = challenge_of(await stage.post(token, call("files_move")))
+    assert told["scope"] == "mcp:use files:read files:write"
+    assert (await stage.post(await stage.token("files:read"), call("whoami"))).status_code == 200
+    assert (await stage.post(await stage.token("admin"), call("files_x"))).status_code == 200
 
 
 # --- live -----------------------------------------------------------------------------------------
