@@ -198,6 +198,9 @@ async def test_a_key_with_too_little_to_its_name(stage: Rolling) -> None:
         assert answer.status_code == 401
         assert "was revoked, or has expired" in answer.json()["error_description"]
     assert "not one of this server" in (await stage.call(bearer("agk_x"))).text
+    await stage.key("agk_narrow", "narrow", scopes=("mcp:of-before",))
+    narrow = await stage.call(bearer("agk_narrow"))
+    assert (narrow.status_code, narrow.json()["error"]) == (403, "insufficient_scope")
 
 
 # --- what is told ---------------------------------------------------------------------------------
@@ -390,7 +393,7 @@ async def test_whose_origin_is_judged_here_and_whose_there(
             assert seen.header("origin") == "https://app.example"
             assert seen.header("sec-fetch-site") == "cross-site"
             assert answer.headers["access-control-allow-origin"] == "https://app.example"
-    for headers in ours[:2]:
+    for headers in ours:
         assert (await stage.call({**headers, **foreign})).status_code == 403
     stage.upstream.seen.clear()
     for headers in ours:

@@ -143,7 +143,10 @@ class Guard:
             if rules.mode is Mode.OFF:
                 return Found(Worth.BAD, nobody(shown.kind))
             if shown.kind in LEGACY:
-                return await self.rollout.look(shown, key, rules, now)
+                found = await self.rollout.look(shown, key, rules, now)
+                if shown.kind is Kind.API_KEY and found.refusal is None:
+                    self._check_reach(request, found.caller.scopes)
+                return found
             if shown.kind is Kind.UNKNOWN:
                 tokens.bearer_token(request.header(AUTHORIZATION))
                 raise Refusal(Reason.TOKEN_MALFORMED)
@@ -161,8 +164,7 @@ class Guard:
             raise Refusal(Reason.TOKEN_TWICE)
         claims = await self._verify(token, now)
         person = await self.standings.of(claims, now)
-        self._check_origin(request)
-        tokens.check_scope(claims.scopes, self.scopes)
+        self._check_reach(request, claims.scopes)
         return Caller(
             sub=person.sub,
             client_id=claims.client_id,
@@ -180,6 +182,11 @@ class Guard:
         """
         rules = self.rollout.rules
         return rules.mode is Mode.REQUIRED or self.origins.allows(request.header(b"origin"))
+
+    def _check_reach(self, request: Request, scopes: Collection[str]) -> None:
+        """May what we gave out be used from there, and for this at all?"""
+        self._check_origin(request)
+        tokens.check_scope(scopes, self.scopes)
 
     def _check_origin(self, request: Request) -> None:
         if not self.origins.allows(request.header(b"origin")):
