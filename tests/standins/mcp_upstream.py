@@ -88,26 +88,29 @@ def server() -> Any:
     return made
 
 
+class Events(EventStore):
+    """What was said on streams, so that they can be resumed."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, Any]] = []
+
+    async def store_event(self, stream_id: str, message: Any) -> str:
+        self.kept.append((stream_id, message))
+        return str(len(self.kept))
+
+    async def replay_events_after(self, last_event_id: str, send_callback: Any) -> str | None:
+        start = int(last_event_id)
+        if not 0 < start <= len(self.kept):
+            return None
+        stream = self.kept[start - 1][0]
+        for number, (of, message) in enumerate(self.kept[start:], start + 1):
+            if of == stream and message is not None:
+                await send_callback(EventMessage(message, str(number)))
+        return stream
+
+
 def application() -> Any:
     """The server as an ASGI application, with an event store so that streams can be resumed."""
-
-    class Events(EventStore):
-        def __init__(self) -> None:
-            self.kept: list[tuple[str, Any]] = []
-
-        async def store_event(self, stream_id: str, message: Any) -> str:
-            self.kept.append((stream_id, message))
-            return str(len(self.kept))
-
-        async def replay_events_after(self, last_event_id: str, send_callback: Any) -> str | None:
-            start = int(last_event_id)
-            if not 0 < start <= len(self.kept):
-                return None
-            stream = self.kept[start - 1][0]
-            for number, (of, message) in enumerate(self.kept[start:], start + 1):
-                if of == stream and message is not None:
-                    await send_callback(EventMessage(message, str(number)))
-            return stream
 
     return server().streamable_http_app(event_store=Events())
 
