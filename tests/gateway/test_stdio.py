@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from mcp_types import JSONRPCNotification
 
+from authgate.gateway import stdio_exchange
 from authgate.gateway.stdio_events import Events
 from tests.clauses import clause
 from tests.gateway.live_proxy import initialize
@@ -258,6 +259,30 @@ async def test_a_program_that_talks_without_end_waits_for_its_client() -> None:
                 break
         assert 0 < written[-1] < 48 << 20
         assert await other.call("recall") == {}
+        await answer.aclose()
+
+
+async def test_a_client_that_takes_nothing_is_cut_off_and_its_session_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stdio_exchange, "STALLED", 0.5)
+    said = ""
+
+    def stalled() -> bool:
+        nonlocal said
+        said += "".join(capsys.readouterr())
+        return "upstream.client_stalled" in said
+
+    async with around(timeout=60.0) as gate:
+        talk = await gate.opened()
+        message = talk.request("flood", count=256, size=65_536)
+        request = gate.http.build_request("POST", "/mcp", json=message, headers=talk.headers)
+        answer = await gate.http.send(request, stream=True)
+        await until(stalled)
+        assert await talk.call("recall") == {}
+        with pytest.raises(httpx2.RemoteProtocolError):
+            async for _ in answer.aiter_raw():
+                pass
         await answer.aclose()
 
 

@@ -221,7 +221,7 @@ async def pids(standing: Standing) -> list[int]:
 
 
 async def test_sigterm_lets_a_call_finish_and_leaves_no_program() -> None:
-    with around([*PROGRAM, "--stubborn"], AUTHGATE_DRAIN="8") as server:
+    with around([*PROGRAM, "--stubborn"], AUTHGATE_DRAIN="30") as server:
         standing = Standing(server)
         running = await pids(standing)
         begun = asyncio.Event()

@@ -7,10 +7,12 @@ quarter of that.
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from authgate.app.core import Core, now
+from authgate.observe import log
 from authgate.settings import Settings
 from authgate.web.mcp_app import LazyMcpApp
 from authgate.web.request import Receive, Scope, Send
@@ -67,6 +69,8 @@ def _stdio(settings: Settings) -> Behind:
     from authgate.gateway.stdio_process import Launch, environment
     from authgate.gateway.stdio_programs import Limits
 
+    if shutil.which(settings.upstream_words[0]) is None:  # it may still come: somebody deploys it
+        log.warning("upstream.command_not_found", command=settings.upstream_words[0])
     return StdioGateway(
         StdioPolicy(
             settings.upstream_body_limit,

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.web.answers import AnswerCut
 from authgate.web.request import Message, Receive, Scope, Send, read_body
+
+STALLED = 60.0  # seconds in which a client takes nothing of what it was sent
 
 
 class Answered(Protocol):
@@ -31,6 +34,7 @@ class Exchange:
         self._body: bytes | None = body
         self._over = asyncio.Event()
         self._gone = False
+        self._stalled = False
         self._finished = False
         self._waits_for: Answered | None = None
         self._kept: list[Message] = []
@@ -62,10 +66,24 @@ class Exchange:
         if self._waits_for is not None and not self._waits_for.answered and self.status < 400:
             self._kept.append(message)
             return
-        for kept in self._kept:
-            await self._send(kept)
-        self._kept.clear()
-        await self._send(message)
+        kept, self._kept = self._kept, []
+        for each in (*kept, message):
+            await self._deliver(each)
+
+    async def _deliver(self, message: Message) -> None:
+        """Send, unless the client is gone, or as good as: its session must not wait for ever.
+
+        A connection whose peer lost power looks like one that is slow, for a quarter of an hour.
+        """
+        if self._gone or self._stalled:
+            return
+        try:
+            async with asyncio.timeout(STALLED):
+                await self._send(message)
+        except TimeoutError:
+            log.warning("upstream.client_stalled", path=self.scope["path"])
+            self._stalled = True
+            self._over.set()
 
     async def finish(self) -> None:
         """The SDK is done with it; raises `AnswerCut` if it left half an answer.
@@ -74,6 +92,8 @@ class Exchange:
         """
         if self._gone:
             return
+        if self._stalled:
+            raise AnswerCut
         if self._kept or not self.status:
             raise Refusal(Reason.UPSTREAM_BROKEN)
         if not self._finished:

@@ -79,6 +79,7 @@ class Programs:
         self._tenants: set[Tenant] = set()
         self._pauses = _Pauses()
         self._looking: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._watches_memory = stdio_memory.can_be_watched()
         self._closed = False
 
@@ -177,7 +178,14 @@ class Programs:
 
     def _end_all(self, tenants: Iterable[Tenant], why: str) -> None:
         for tenant in tenants:
-            asyncio.create_task(tenant.end(why)).add_done_callback(_heard)
+            task = asyncio.create_task(tenant.end(why))
+            self._ending.add(task)
+            task.add_done_callback(self._heard)
+
+    def _heard(self, task: asyncio.Task[None]) -> None:
+        self._ending.discard(task)
+        if not task.cancelled() and (trouble := task.exception()) is not None:
+            log.error("upstream.end_failed", error=type(trouble).__name__)
 
     def _idle_too_long(self) -> list[Tenant]:
         before = time.monotonic() - self._limits.idle
@@ -213,11 +221,6 @@ class Programs:
 def _longest_idle(tenants: Iterable[Tenant]) -> Tenant | None:
     idle = [tenant for tenant in tenants if tenant.idle and tenant.program is not None]
     return min(idle, key=lambda tenant: tenant.used_at, default=None)
-
-
-def _heard(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (trouble := task.exception()) is not None:
-        log.error("upstream.end_failed", error=type(trouble).__name__)
 
 
 class _Pauses:
