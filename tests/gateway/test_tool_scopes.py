@@ -41,7 +41,7 @@ admin = ["files:read", "files:write"]
 """
 NAMES = ("files_put", "files_list", "files_move", "free", "other")
 LISTED = {"tools": [{"name": name, "_meta": {"own": 1}} for name in NAMES], "nextCursor": "n=="}
-KEY = "agk_" + "k" * 43
+KEY, EXISTING = "agk_" + "k" * 43, "the-upstreams-own-key-of-before"
 
 
 def call(tool: str, request_id: Any = 7) -> dict[str, Any]:
@@ -92,9 +92,9 @@ class Stage:
         assert set(pair["scope"].split()) == set(scope.split())
         return pair["access_token"]
 
-    async def key(self, *scopes: str) -> None:
+    async def key(self, *scopes: str, value: str = KEY) -> None:
         """An API key in the store."""
-        made = ApiKey(digest(KEY), "key_1", "reports", "robot:1", scopes, now())
+        made = ApiKey(digest(value), "key_1", "reports", "robot:1", scopes, now())
         await self.gate.core.store.add_api_key(made, AuditEvent(now(), "api_key.add", "done"))
 
     async def post(self, token: str | None, body: Any, **headers: str) -> httpx2.Response:
@@ -438,6 +438,17 @@ async def test_what_the_upstream_judges_is_not_refused_here(stage: Stage) -> Non
     stage.put(rollout="optional", tools_list="filter")
     assert (await stage.post("unknown-to-us", call("files_put"))).status_code == 200
     assert len(await stage.tools("unknown-to-us")) == len(NAMES)
+    await stage.key("mcp:use", value=EXISTING)
+    assert (await stage.post(EXISTING, call("files_put"))).status_code == 200
+
+
+async def test_where_nobody_else_judges_an_existing_key_has_its_scopes(stage: Stage) -> None:
+    await stage.key("mcp:use", value=EXISTING)
+    rest = '\n[legacy]\nunknown = "refuse"\n'
+    stage.put(rollout="optional", tools_list="filter", rest=rest)
+    assert (await stage.post(EXISTING, call("other"))).status_code == 200
+    assert (await stage.post(EXISTING, call("files_put"))).status_code == 403
+    assert [tool["name"] for tool in await stage.tools(EXISTING)] == ["free", "other"]
 
 
 async def test_nobody_may_call_what_is_listed_for_nobody_and_asks_nothing(stage: Stage) -> None:

@@ -47,6 +47,8 @@ class Passage:
 
     `judged_here`: the guard decided on it, origin and scopes included; else it would have refused
     it or left it to the upstream, and whoever decides more must not refuse it either.
+    `scoped`: what the caller may do is decided here as well; also where the upstream could have
+    judged a credential that we know, and does not.
     `own` are the caller's own headers for the upstream to judge. `sessions` are whose sessions the
     request may name, the first is whose it opens (None: the caller's); `any_session` lets also
     those pass that were opened before there was a gateway.
@@ -56,6 +58,7 @@ class Passage:
     own: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     sessions: tuple[str, ...] | None = None
     any_session: bool = False
+    scoped: bool = True
 
 
 STRICT = Passage()

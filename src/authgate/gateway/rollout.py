@@ -100,12 +100,15 @@ def passage(rules: Rules, presented: Presented, caller: Caller) -> Passage:
         own=presented.own if judged_here else (*presented.own, *presented.whence),
         sessions=(mine, "") if mine else ("",),
         any_session=not refuses,
+        scoped=refuses and (judged_here or not rules.judged_there),
     )
 
 
 def preflight(presented: Presented) -> Passage:
     """How a browser's question goes on that the upstream is to answer, as it does today."""
-    return Passage(False, (*presented.own, *presented.whence), ("",), any_session=True)
+    return Passage(
+        False, (*presented.own, *presented.whence), ("",), any_session=True, scoped=False
+    )
 
 
 def _of_ours(shown: Presented) -> Presented:

@@ -2,9 +2,9 @@
 that its tools take; else it is answered with all of them, so that the client can ask for them.
 
 Every call is judged by its body, never by `Mcp-Method` or `Mcp-Name`, and the body goes on as it
-was read. A batch passes whole or not at all. What the guard did not decide on is not refused here
-either. Neighbours: `protocol.tool_scopes` has the rule, `one_reading` reads a body in the one way
-that it can be read, `tool_lists` opens the answer that lists tools.
+was read. A batch passes whole or not at all. What is left to the upstream to judge is not refused
+here either. Neighbours: `protocol.tool_scopes` has the rule, `one_reading` reads a body in the one
+way that it can be read, `tool_lists` opens the answer that lists tools.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class Visit:
     def __init__(self, rules: InForce, caller: Caller, passage: Passage) -> None:
         self.rules = rules
         self.caller = caller
-        self.enforces = passage.judged_here
+        self.enforces = passage.scoped
         self.asked_for: Scopes = ()
 
     @property
