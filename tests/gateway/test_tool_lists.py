@@ -95,6 +95,14 @@ async def test_what_is_no_list_passes_as_it_came(body: bytes) -> None:
     assert client.headers[b"content-length"] == str(len(body)).encode()
 
 
+@pytest.mark.parametrize("kind", [b"text/plain", b"application/vnd.x+json", b""])
+async def test_a_list_is_one_whatever_it_is_called(kind: bytes) -> None:
+    client = Client()
+    await client.start(kind)
+    await client.part(raw(), more=False)
+    assert json.loads(client.body) == KEPT
+
+
 async def test_the_list_within_a_batch() -> None:
     other = {"jsonrpc": "2.0", "id": 8, "result": {"content": []}}
     client = Client()
@@ -103,7 +111,7 @@ async def test_the_list_within_a_batch() -> None:
     assert json.loads(client.body) == [other, KEPT]
 
 
-@pytest.mark.parametrize(("kind", "status"), [(JSON, 400), (b"text/html", 200), (JSON, 202)])
+@pytest.mark.parametrize(("kind", "status"), [(JSON, 400), (SSE, 500), (JSON, 202)])
 async def test_other_answers_pass_at_once(kind: bytes, status: int) -> None:
     client = Client()
     await client.start(kind, status=status)

@@ -67,16 +67,15 @@ class ListAnswer:
 
     async def _begin(self, message: Message) -> None:
         kind, coded = _described(message["headers"])
-        if message["status"] != 200 or kind not in (b"application/json", b"text/event-stream"):
+        events = kind == b"text/event-stream"
+        if message["status"] != 200 or (self._resumed and (coded or not events)):
             await self._send(message)
-        elif coded and not self._resumed:
+        elif coded:
             await self._unreadable("it is compressed, although that was not asked for")
-        elif kind == b"text/event-stream" and not coded:
+        elif events:
             self._take = self._event
             await self._send({**message, "headers": _without_length(message["headers"])})
-        elif self._resumed:
-            await self._send(message)
-        else:
+        else:  # whatever it says that it is: some clients do not look at that
             self._start, self._take = message, self._document
 
     # --- one JSON document ----------------------------------------------------------------------
