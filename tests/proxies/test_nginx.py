@@ -20,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from authgate.cli.serving import KEEP_ALIVE
 from tests.clauses import clause
 from tests.clients.by_hand import CALLBACK, Hands, verifier_and_challenge
+from tests.clients.command_tools import Desktop, mcp_remote
 from tests.clients.test_python_sdk import Application
 from tests.gateway.live_proxy import ACCEPT, initialize, token_of
 from tests.live import ALICE, BOB, Person
@@ -148,6 +149,15 @@ async def test_the_official_client_signs_in_over_tls(server: Fronted, mode: str)
     went = {url.split("?")[0] for _, url, _ in application.browser.history}
     assert went
     assert all(url.startswith(server.url + "/") for url in went), went
+
+
+async def test_mcp_remote_signs_in_over_tls(server: Fronted, tmp_path: Path) -> None:
+    """A whole program: finds the server, opens the browser, trusts what the desktop trusts."""
+    desktop = Desktop(tmp_path, ALICE, server.nginx.authority.root)
+    async with mcp_remote(desktop, server.mcp_url) as client:
+        added = await client.call_tool("add", {"a": 2, "b": 40})
+        assert added.structured_content == {"result": 42}
+    assert len(desktop.visited()) == 1
 
 
 def test_cookies_are_for_tls_alone_and_heads_fit_a_proxys_default(server: Fronted) -> None:

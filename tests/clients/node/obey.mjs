@@ -1,4 +1,5 @@
-// The conversation with the test: one word a line comes in, one line of JSON goes out.
+// The conversation with the test: one word a line comes in (`call` has JSON behind it), one line of
+// JSON goes out.
 
 import { createInterface } from 'node:readline';
 
@@ -32,6 +33,11 @@ export async function obey(keeper, { open, finish, Unauthorized }) {
     const words = {
         whoami: async () => (await call('whoami', {})).structuredContent,
         add: async () => (await call('add', { a: 20, b: 22 })).structuredContent,
+        call: async (asked) => {
+            const { name, arguments: args } = JSON.parse(asked);
+            return await call(name, args);
+        },
+        tools: async () => (await current.client.listTools()).tools.map((tool) => tool.name),
         reconnect: async () => {
             await current?.client.close();
             current = undefined;
@@ -46,10 +52,11 @@ export async function obey(keeper, { open, finish, Unauthorized }) {
         }),
     };
 
-    for await (const word of createInterface({ input: process.stdin })) {
+    for await (const line of createInterface({ input: process.stdin })) {
+        const [word, ...rest] = line.split(' ');
         let said;
         try {
-            said = { ok: (await words[word]()) ?? null };
+            said = { ok: (await words[word](rest.join(' '))) ?? null };
         } catch (error) {
             said = { failed: `${error.name}: ${error.message}`, stack: error.stack };
         }
