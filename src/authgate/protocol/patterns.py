@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 
-MAX_LENGTH = 128
 _WRITTEN = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
 
