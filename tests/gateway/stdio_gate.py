@@ -184,9 +184,9 @@ def messages(answer: httpx2.Response) -> list[Any]:
     """The messages of an answer, stream or not."""
     if not answer.headers["content-type"].startswith("text/event-stream"):
         return [answer.json()]
-    told = [
-        line.removeprefix("data: ") for line in answer.text.splitlines() if line[:6] == "data: "
-    ]
+    # Not splitlines: it knows ends of lines that neither JSON nor event streams know.
+    lines = [line.rstrip("\r") for line in answer.text.split("\n")]
+    told = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
     return [json.loads(data) for data in told if data]  # the one that begins a stream has none
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -340,6 +341,38 @@ async def test_all_that_a_program_started_ends_with_it() -> None:
         assert alive(child)
         await talk.delete()
         await gone(pid, child)
+
+
+async def test_who_left_the_session_holds_nobody_up() -> None:
+    async with around() as gate:
+        talk = await gate.opened()
+        child = (await talk.call("bear_a_stranger"))["child"]
+        warm = (await gate.asked("bear_a_stranger"))["result"]["structuredContent"]["child"]
+        try:
+            async with asyncio.timeout(4):
+                await talk.delete()
+                await gate.gateway.programs.close()
+            assert len(gate.gateway.programs) == 0
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.kill(warm, signal.SIGKILL)
+
+
+ODD = {
+    "big": 2**80 + 1,
+    "small": -(2**70),
+    "float": 1.0,
+    "none": None,
+    "text": "\u2028\u0000é😀",
+    "": [],
+}
+
+
+async def test_values_pass_as_they_are_both_ways() -> None:
+    async with around() as gate:
+        assert str(await (await gate.opened()).call("echo", **ODD)) == str(ODD)
+        said = (await gate.asked("echo", **ODD))["result"]["structuredContent"]
+        assert str(said) == str(ODD)
 
 
 async def test_close_ends_every_program_within_its_time() -> None:

@@ -135,6 +135,15 @@ async def test_a_call_without_a_session_that_is_never_answered() -> None:
         assert "0.6 seconds" in error["message"]
 
 
+async def test_a_program_that_does_not_read_is_given_up() -> None:
+    async with around(timeout=0.6, limit=1 << 20) as gate:
+        await gate.asked("whoami")
+        await gate.asked("stop_reading")
+        for _ in range(4):
+            error = (await gate.asked("whoami", pad="x" * 400_000))["error"]
+            assert "0.6 seconds" in error["message"]
+
+
 async def test_nobody_has_no_program_that_others_share() -> None:
     async with around() as gate:
         answer = await gate.http.post(

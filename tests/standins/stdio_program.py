@@ -132,6 +132,17 @@ def bear(params: dict[str, Any]) -> Any:
     return {"child": child.pid}
 
 
+def bear_a_stranger(params: dict[str, Any]) -> Any:
+    """A child in a session of its own, which holds our output open."""
+    code = "import time;time.sleep(3600)"
+    child = subprocess.Popen([sys.executable, "-I", "-S", "-c", code], start_new_session=True)
+    return {"child": child.pid}
+
+
+def echo(params: dict[str, Any]) -> Any:
+    return params["arguments"]
+
+
 def bear_and_die(params: dict[str, Any]) -> Any:
     bear(params)
     os._exit(3)
@@ -144,6 +155,10 @@ def ask(params: dict[str, Any]) -> Any:
     with arrived:
         arrived.wait_for(lambda: number in answers, 30)
     return {"answer": answers.get(number)}
+
+
+def stop_reading(params: dict[str, Any]) -> Any:
+    return {}
 
 
 def announce(params: dict[str, Any]) -> Any:
@@ -160,7 +175,7 @@ TOOLS = {
     tool.__name__: tool
     for tool in (
         *(whoami, remember, recall, die, hang, was_cancelled, slow, flood, huge, say, noise, eat),
-        *(bear, bear_and_die, ask, announce, close_output),
+        *(bear, bear_a_stranger, echo, bear_and_die, ask, announce, close_output, stop_reading),
     )
 }
 
@@ -241,6 +256,8 @@ def main() -> None:
         threading.Thread(target=chat, daemon=True).start()
     for line in sys.stdin:
         handle(json.loads(line))
+        if "stop_reading" in line:
+            time.sleep(3600)
     if "--stubborn" in OPTIONS:
         time.sleep(3600)
 

@@ -15,7 +15,7 @@ from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp_types import INTERNAL_ERROR, RequestId
 
 from authgate.gateway import jsonrpc
-from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.errors import Refusal
 
 HELD, HELD_SIZE = 256, 1 << 20  # notifications of a call that are not taken, and their bytes
 
@@ -57,22 +57,19 @@ class Call:
     async def followed(self, tell: Tell, within: float) -> dict[str, Any]:
         """The result, after all that was told on the way; raises `MCPError`.
 
-        `within` seconds there must be a first sign of life.
+        `within` seconds there must be a first sign of life, or it raises `TimeoutError`.
         """
-        try:
-            async with asyncio.timeout(within) as limit:
-                while True:
-                    await self._wake.wait()
-                    limit.reschedule(None)
-                    self._wake.clear()
-                    while self._news:
-                        method, params, size = self._news.popleft()
-                        self._held -= size
-                        await tell(method, params)
-                    if self.outcome.done():
-                        return self.outcome.result()
-        except TimeoutError:
-            raise error_of(Refusal(Reason.UPSTREAM_TIMEOUT, seconds=f"{within:g}")) from None
+        async with asyncio.timeout(within) as limit:
+            while True:
+                await self._wake.wait()
+                limit.reschedule(None)
+                self._wake.clear()
+                while self._news:
+                    method, params, size = self._news.popleft()
+                    self._held -= size
+                    await tell(method, params)
+                if self.outcome.done():
+                    return self.outcome.result()
 
 
 def error_of(refusal: Refusal) -> MCPError:

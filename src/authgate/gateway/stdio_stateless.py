@@ -16,7 +16,6 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-import orjson
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
@@ -35,6 +34,7 @@ from mcp_types.version import (
     LATEST_MODERN_VERSION,
     MODERN_PROTOCOL_VERSIONS,
 )
+from pydantic_core import from_json, to_json
 
 from authgate import __version__
 from authgate.gateway import jsonrpc
@@ -139,7 +139,7 @@ class Warm(Tenant):
         except Exception as trouble:
             log.error("upstream.session_broken", error=type(trouble).__name__)
         finally:
-            self.over = True
+            self._settle_all()
             self._gone()
             await self._programs.leave(self)
             if not self._ready.done():
@@ -184,8 +184,12 @@ class Warm(Tenant):
         self._calls[call.number] = call
         message = {"jsonrpc": "2.0", "id": call.number, "method": method, "params": sent}
         try:
-            await self.program.write(orjson.dumps(message))
+            async with asyncio.timeout(self._timeout):
+                await self.program.write(to_json(message))
             return await call.followed(tell, self._timeout)
+        except TimeoutError:
+            seconds = f"{self._timeout:g}"
+            raise error_of(Refusal(Reason.UPSTREAM_TIMEOUT, seconds=seconds)) from None
         except ProgramGone:
             raise error_of(Refusal(Reason.UPSTREAM_DIED)) from None
         finally:
@@ -204,7 +208,7 @@ class Warm(Tenant):
         async def write() -> None:
             with contextlib.suppress(ProgramGone, TimeoutError):
                 assert self.program is not None
-                await asyncio.wait_for(self.program.write(orjson.dumps(message)), self._timeout)
+                await asyncio.wait_for(self.program.write(to_json(message)), self._timeout)
 
         task = asyncio.create_task(write())
         _background.add(task)
@@ -219,14 +223,17 @@ class Warm(Tenant):
                 self._too_long(line, program)
                 continue
             try:
-                message = orjson.loads(line)
-            except orjson.JSONDecodeError:
+                message = from_json(line, allow_inf_nan=False)
+            except ValueError:
                 message = None
             if isinstance(message, dict) and message.get("jsonrpc") == "2.0":
                 self._dispatch(message, len(line))
             else:
                 noise.say(line)
         self._programs.silent(self, program)
+        self._settle_all()
+
+    def _settle_all(self) -> None:
         self.over = True
         for call in self._calls.values():
             call.settle(error_of(Refusal(Reason.UPSTREAM_DIED)))
@@ -271,7 +278,7 @@ class Warm(Tenant):
             "upstream.message_too_long", subject=self.owner[0], pid=program.pid, size=line.size
         )
         found = answered(line)
-        call = self._calls.get(number_of(orjson.loads(found))) if found else None
+        call = self._calls.get(number_of(found.decode("latin-1").strip('"'))) if found else None
         if call is not None:
             call.settle(error_of(Refusal(Reason.UPSTREAM_TOO_LONG)))
 
