@@ -58,6 +58,9 @@ def test_repeated_ones_stay_repeated_and_in_order() -> None:
         "x-real-ip",
         "x-original-url",
         "x-rewrite-url",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
         "origin",
         "sec-fetch-site",
         "mcp-session-id",
@@ -166,7 +169,10 @@ def test_what_comes_back() -> None:
             (b"X-Sendfile", b"/etc/secret"),
             (b"X-LIGHTTPD-send-file", b"/etc/secret"),
             (b"Set-Cookie", b"__Host-authgate-session=stolen"),
+            (b"Set-Cookie", b"=authgate-session=stolen; Path=/"),
+            (b"Set-Cookie", b" =authgate-session=stolen"),
             (b"Set-Cookie", b"sticky=1; Path=/"),
+            (b"Set-Cookie", b"where=authgate"),
             (b"Content-Length", b"3"),
         ],
         has_body=True,
@@ -177,6 +183,7 @@ def test_what_comes_back() -> None:
         (b"www-authenticate", b"Basic"),
         (b"x-accel-buffering", b"no"),
         (b"set-cookie", b"sticky=1; Path=/"),
+        (b"set-cookie", b"where=authgate"),
         (b"content-length", b"3"),
     ]
 

@@ -9,6 +9,8 @@ from contextlib import suppress
 import pytest
 
 from authgate.web import listener
+from authgate.web.answers import Answer
+from authgate.web.request import Disconnected, Receive, Scope, Send, read_body
 from tests.clauses import clause
 from tests.endpoints.gate import Gate
 from tests.web.serving import serving, talk
@@ -168,3 +170,61 @@ async def test_five_hundred_half_open_requests_hold_nobody_up(port: int) -> None
 
 async def test_the_deadline_is_thirty_seconds() -> None:
     assert listener.DEADLINE == 30
+
+
+@clause("RFC 9110", "6.5.1")
+async def test_a_trailer_is_no_header() -> None:
+    """What comes after a body was not there when the head was judged."""
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_body(scope, receive, 100)
+        seen.append(scope["headers"])
+        await Answer(204).send(send)
+
+    trailers = b"Authorization: Bearer x\r\nX-Forwarded-For: 192.0.2.1\r\n"
+    chunked = HEAD + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+    async with serving(app) as port:
+        for parts in (
+            (chunked + b"0\r\n" + trailers + b"\r\n",),
+            (chunked, b"0\r\n", trailers + b"\r\n"),
+        ):
+            assert (await talk(port, *parts, pause=0.02)).startswith(b"HTTP/1.1 204")
+    for headers in seen:
+        assert [name for name, _ in headers] == [b"host", b"connection", b"transfer-encoding"]
+
+
+@pytest.mark.parametrize("endless", [b"X-A: " + b"a" * 65_536, b"X: y\r\n" * 8192])
+async def test_trailers_without_end_are_not_awaited(endless: bytes) -> None:
+    """Each part of a line is joined to what came before: the more, the slower for everybody."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(Disconnected):
+            await read_body(scope, receive, 100)
+
+    async with serving(app) as port:
+        began = time.monotonic()
+        head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+        assert await talk(port, head, endless, *[endless.removeprefix(b"X-A: ")] * 20) == b""
+        assert time.monotonic() - began < 5
+
+
+async def test_a_body_in_many_small_parts_is_no_trailer() -> None:
+    sizes: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        sizes.append(len(await read_body(scope, receive, 1 << 20)))
+        await Answer(204).send(send)
+
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEAD + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(200):  # the size of a chunk, with an extension, apart from the chunk
+            for part in (b"1000;" + b"x" * 1000 + b"\r\n", b"a" * 0x1000, b"\r\n"):
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0)
+        writer.write(b"0\r\n\r\n")
+        assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 204")
+        writer.close()
+    assert sizes == [200 * 0x1000]

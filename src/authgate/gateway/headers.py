@@ -51,6 +51,10 @@ _NOT_TO_UPSTREAM = _HOP_BY_HOP | {
     b"x-real-ip",
     b"x-original-url",
     b"x-rewrite-url",
+    # The same for the method: a POST was judged, and a POST it stays.
+    b"x-http-method",
+    b"x-http-method-override",
+    b"x-method-override",
     # A browser's word on how its page stands to us. The guard has judged the origin; a server that
     # judged it again, against its own address, would refuse the very origins we were told to allow.
     # (What the guard has not judged comes back, see above.)
@@ -192,7 +196,7 @@ def to_client(raw: Iterable[Raw], *, has_body: bool) -> list[Raw]:
             has_body = False  # its length is not said by a header
         elif name == b"connection":
             connection.append(value)
-        elif name == b"set-cookie" and OURS not in value.partition(b"=")[0]:
+        elif name == b"set-cookie" and not _sets_ours(value):
             kept.append((name, value))
     if connection:
         hidden = _named_by(connection)
@@ -200,6 +204,12 @@ def to_client(raw: Iterable[Raw], *, has_body: bool) -> list[Raw]:
     if has_body and len(lengths) == 1 and lengths[0].isdigit():
         kept.append((b"content-length", lengths[0]))
     return kept
+
+
+def _sets_ours(value: bytes) -> bool:
+    """One without a name comes back as its value alone, which may look like a name and a value."""
+    name, _, rest = value.partition(b";")[0].partition(b"=")
+    return OURS in (name.strip() or rest)
 
 
 def _length(once: dict[bytes, bytes]) -> int | None:

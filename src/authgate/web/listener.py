@@ -37,6 +37,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.arriving_since: float | None = self.loop.time()
         self.in_head = True
         self.head_size = 0
+        self.took_body = False
         self.dropped = 0
         self.stopping = False
         self._watching: tuple[Callable[[], None], Callable[[], None] | None] | None = None
@@ -45,8 +46,10 @@ class DeadlineProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.arriving_since is None:
             self.arriving_since = self.loop.time()
+        self.took_body = False
         super().data_received(data)
-        if self.in_head:  # a head that is still not complete: its last line may never end
+        # A head that is still not complete, or trailers: their last line may never end.
+        if self.in_head or not (self.took_body or self.arriving_since is None):
             self._count(len(data))
 
     def on_message_begin(self) -> None:
@@ -63,6 +66,10 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value))
+        if not self.in_head:
+            # A trailer: uvicorn would put it among the headers, which were judged without it, or by
+            # chance with it. So no trailer is ever taken for one (RFC 9110 section 6.5.1).
+            return
         # httptools keeps the whitespace after a value, which is no part of it (RFC 9110, 5.5).
         super().on_header(name, value.rstrip(b" \t"))
 
@@ -74,6 +81,8 @@ class DeadlineProtocol(HttpToolsProtocol):
                 self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
+        self.took_body = True
+        self.head_size = 0  # from here on, what is not body
         if not self.cycle.response_complete:
             super().on_body(body)
             return
@@ -88,7 +97,8 @@ class DeadlineProtocol(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         self.head_size += size
         if self.head_size > HEAD_LIMIT and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
+            if self.in_head:  # else an answer may have begun, or be over
+                self.transport.write(_TOO_LARGE)
             self.transport.close()
 
     def watch(self, gone: Callable[[], None], stopping: Callable[[], None] | None) -> None:
