@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
-from authgate.protocol.patterns import MAX_LENGTH, matches
+from authgate.protocol.patterns import matches
 
 CALL, LIST = "tools/call", "tools/list"
 REMEMBERED = 4096  # names; clients call the same few again and again
+LONGEST_REMEMBERED = 128  # characters, as many as a pattern has
 Scopes = tuple[str, ...]
 
 
@@ -52,7 +53,7 @@ class ToolScopes:
     def written_for(self, tool: str) -> Scopes | None:
         """The scopes that a pattern gives to a tool; None if none has it."""
         # What a caller sends must not fill the memory: only what can be a name is remembered.
-        return self._remembered(tool) if len(tool) <= MAX_LENGTH else self._found(tool)
+        return self._remembered(tool) if len(tool) <= LONGEST_REMEMBERED else self._found(tool)
 
     def taken_by(self, tool: str) -> Scopes:
         """All scopes that a call of a tool takes."""
