@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from authgate.directories.people import disable_person, enable_person
-from authgate.issuers.authkit import documents
+from authgate.issuers import documents
 from tests.clauses import clause
 from tests.endpoints.authkit import ALICE, AuthKitHouse, authkit_house
 from tests.endpoints.conftest import OpenGate
