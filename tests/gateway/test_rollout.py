@@ -67,20 +67,23 @@ async def test_what_we_issued_never_goes_on(
             ({"authorization": f"bearer   {secret}"}, ""),
             ({"x-api-key": secret}, ""),
             ({**BASIC, "x-api-key": secret}, ""),
+            ({**bearer(token), "x-api-key": secret}, ""),
+            ({**bearer(stage.supabase_token()), "x-api-key": secret}, ""),
+            ({"authorization": f"Token {secret}"}, ""),
+            ({"authorization": secret}, ""),
+            ({"authorization": f"Bearer x, Bearer {secret}"}, ""),
+            ({"authorization": f"Basic {encoded(f'ana:{secret}')}"}, ""),
+            ({"x_api_key": secret}, ""),
         ]
         if secret is not refresh:  # which has no mark that it could be known by in other places
             places += [
-                ({"authorization": f"Token {secret}"}, ""),
-                ({"authorization": secret}, ""),
-                ({"authorization": f"Bearer x, Bearer {secret}"}, ""),
-                ({"authorization": f"Basic {encoded(f'ana:{secret}')}"}, ""),
+                ({"apikey": secret}, ""),
+                ({"x-access-token": f"Bearer {secret}"}, ""),
+                ({"cookie": f"a=1; sb-access-token={secret}; b=2"}, ""),
                 ({}, f"?access_token={secret}"),
                 ({}, f"?a=1&token={secret.replace('.', '%2E')}&b=2"),
-                ({"x_api_key": secret}, ""),
             ]
         for headers, query in places:
-            if secret is refresh and "x-api-key" in headers and "authorization" in headers:
-                continue  # whoever puts it beside another credential hands it on by hand
             answer = await stage.call(headers, query=query)
             assert answer.status_code in ((200,) if mode != "optional" else (200, 400, 401))
             seen = stage.seen
@@ -88,6 +91,32 @@ async def test_what_we_issued_never_goes_on(
                 assert secret not in f"{seen.target} {seen.headers}"
                 assert encoded(f"ana:{secret}") not in str(seen.headers)
                 assert "%2E" not in seen.target
+
+
+async def test_nor_beside_the_one_that_counts(stage: Rolling, pair: dict[str, Any]) -> None:
+    """Some clients send their token in two headers, one of them of their own."""
+    token = pair["access_token"]
+    more = {"apikey": token, "cookie": f"a=1; t={token}; b=2", "x-other": "eyJ.eyJ.eyJ"}
+    for mode in (*BEFORE, "required"):
+        stage.put(mode)
+        answer = await stage.call({**bearer(token), **more}, query=f"?x={token}&y=1")
+        assert answer.status_code == 200
+        seen = stage.seen
+        assert token not in f"{seen.target} {seen.headers}"
+        assert (seen.header("cookie"), seen.target) == ("a=1; b=2", "/mcp?y=1")
+        assert seen.header("x-other") == "eyJ.eyJ.eyJ"
+
+
+async def test_nor_where_the_upstream_answers_a_browser(
+    stage: Rolling, pair: dict[str, Any]
+) -> None:
+    page = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    for mode in BEFORE:
+        stage.put(mode)
+        for secret in pair["access_token"], pair["refresh_token"]:
+            for headers in bearer(secret), {"x-api-key": secret}, {**BASIC, "x-api-key": secret}:
+                assert (await stage.call({**page, **headers}, "OPTIONS")).status_code == 200
+                assert secret not in str(stage.seen.headers)
 
 
 async def test_authkits_tokens_are_ours_too(open_gate: OpenGate, tmp_path: Path) -> None:
@@ -356,6 +385,11 @@ async def test_only_a_session_has_a_stream_for_nobody(stage: Rolling) -> None:
     assert (await stage.call({"mcp-session-id": opened}, "GET")).status_code == 200
     assert stage.seen.header("mcp-session-id") == "s-1"
     assert (await stage.call({"mcp-session-id": "s-1"}, "DELETE")).status_code == 404
+    for name in (opened, "made up"):  # a revision without sessions leaves the name out
+        headers = {"mcp-session-id": name, "mcp-protocol-version": "2026-07-28"}
+        for method in ("GET", "DELETE"):
+            assert (await stage.call(headers, method)).status_code == 401
+    assert stage.seen is None
     stage.put("optional")
     assert (await stage.call({"mcp-session-id": opened}, "GET")).status_code == 401
 

@@ -12,7 +12,7 @@ import binascii
 import re
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -22,6 +22,7 @@ from authgate.protocol.rollout import Kind
 from authgate.web.request import Scope
 
 AUTHORIZATION, X_API_KEY = b"authorization", b"x-api-key"
+_CREDENTIALS = (AUTHORIZATION, X_API_KEY)
 KEY_PREFIX = "agk_"
 _WHENCE = frozenset(
     (b"origin", b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user")
@@ -30,7 +31,8 @@ _WHENCE = frozenset(
 _PIECE = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
 # Not in the middle of a word: a long token of somebody else's may well hold these four characters.
 _KEY = re.compile(r"(?<![A-Za-z0-9_-])agk_[A-Za-z0-9_-]*", re.ASCII)
-_SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_SECRET = re.compile(r"(?<![A-Za-z0-9_.~+/-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_.~+/-])", re.ASCII)
+_LOOKED_UP = 4  # at most, of one request
 _STAYS = (Kind.OURS, Kind.API_KEY)
 
 Raw = tuple[bytes, bytes]
@@ -54,9 +56,20 @@ class Presented:
     whence: tuple[Raw, ...] = ()
 
     @property
-    def may_be_refresh_token(self) -> bool:
+    def may_be_refresh_tokens(self) -> tuple[str, ...]:
         """Ours have no mark of their own, only a shape; the store knows them."""
-        return self.kind is Kind.UNKNOWN and bool(_SECRET.fullmatch(self.value))
+        if not self.own:
+            return ()
+        texts = (_readable(value) for _, value in self.own)
+        found = dict.fromkeys(match for text in texts for match in _SECRET.findall(text))
+        return tuple(found)[:_LOOKED_UP]
+
+    def without(self, secret: str) -> Presented:
+        """The same without a refresh token of ours, which is a bad credential of ours wherever it
+        is the only one, or the one that counts."""
+        own = tuple(item for item in self.own if secret not in _readable(item[1]))
+        counts = self.kind is Kind.UNKNOWN and (self.value == secret or not own)
+        return replace(self, kind=Kind.OURS if counts else self.kind, own=own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,20 @@ class Credentials:
             elif name in _WHENCE:
                 whence.append((name, value))
         return Presented(*_first(authorization, key), tuple(own), tuple(whence))
+
+    def headers_without_ours(self, headers: Iterable[Raw]) -> list[Raw]:
+        """Headers without those that credentials stand in, and without any other that a token of
+        ours was put in as well; of cookies, without that cookie."""
+        kept: list[Raw] = []
+        for name, value in headers:
+            if name in _CREDENTIALS:
+                continue
+            if (b"eyJ" not in value and b"agk_" not in value) or not self._holds_ours(value):
+                kept.append((name, value))
+            elif name == b"cookie":
+                pairs = (pair.strip() for pair in value.split(b";"))
+                kept.append((name, b"; ".join(x for x in pairs if not self._holds_ours(x))))
+        return kept
 
     def query_without_ours(self, query: bytes) -> bytes:
         """A query string without any token of ours, wherever it stands in it."""
@@ -174,3 +201,9 @@ def _basic(encoded: str) -> str:
         return b64decode(encoded).decode("latin-1")
     except (binascii.Error, ValueError):
         return ""
+
+
+def _readable(header: bytes) -> str:
+    """A header, and what it says if it is Basic authentication."""
+    text = header.decode("latin-1")
+    return text + " " + _basic(text.rpartition(" ")[2])

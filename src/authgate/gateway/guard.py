@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 from authgate.gateway import legacy, one_reading, rollout
 from authgate.gateway.caller import STRICT, Caller, Passage, nobody
-from authgate.gateway.credentials import AUTHORIZATION, X_API_KEY, Presented
+from authgate.gateway.credentials import AUTHORIZATION, Presented
 from authgate.gateway.rollout import Found, Rollout
 from authgate.gateway.standing import Standings
 from authgate.issuers.contract import AccessClaims, Verifier
 from authgate.observe import log
 from authgate.protocol import tokens
 from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.mcp import Routing
 from authgate.protocol.records import ApiKey
 from authgate.protocol.rollout import LEGACY, Kind, Mode, Passes, Recorded, Rules, Worth, rule
 from authgate.protocol.tokens import Challenger
@@ -103,7 +104,7 @@ class Guard:
             return Admitted(await self._required(request, now), STRICT, receive)
         shown = self.rollout.credentials.read(request.scope)
         key = None
-        if shown.kind is Kind.UNKNOWN:
+        if shown.own:
             shown, key = await self.rollout.presented(shown, rules)
         found = await self._found(request, shown, key, rules, now)
         ruling = rule(rules.mode, shown.kind, found.worth)
@@ -122,6 +123,12 @@ class Guard:
         caller = found.caller if ruling.known else nobody(shown.kind)
         told = legacy.farewell(shown.kind, rules) if rules.mode is not Mode.OFF else ()
         return Admitted(caller, rollout.passage(rules, shown, caller), receive, told)
+
+    async def asked_first(self, request: Request, receive: Receive) -> Admitted:
+        """How a browser's question goes on that the upstream is to answer."""
+        shown = self.rollout.credentials.read(request.scope)
+        shown, _ = await self.rollout.presented(shown, self.rollout.rules)
+        return Admitted(nobody(shown.kind), rollout.preflight(shown), receive)
 
     async def _required(self, request: Request, now: int) -> Caller:
         """The column `required` of the table in one line: a token of ours, or a refusal. What else
@@ -204,8 +211,10 @@ class Guard:
             raise _why(found)
         self._check_origin(request)
         if request.method != "POST":
-            # The stream of a session, or its end: whoever may begin one may have these.
-            if request.header(b"mcp-session-id") is None:
+            # The stream of a session, or its end: whoever may begin one may have these. Where there
+            # are none any more the name of one says nothing, and would open a stream all the same.
+            named = request.header(b"mcp-session-id") is not None
+            if not named or Routing(request.header(b"mcp-protocol-version")).stateless:
                 raise _why(found)
             return receive
         body = await read_body(request.scope, receive, self.body_limit)
@@ -250,8 +259,7 @@ class Guarded:
                 await Answer(204, b"", [*CORS, *PREFLIGHT]).send(send)
                 return
             else:
-                shown = self._guard.rollout.credentials.read(scope)
-                admitted = Admitted(nobody(shown.kind), rollout.preflight(shown), receive)
+                admitted = await self._guard.asked_first(Request(scope), receive)
         except Disconnected:
             return
         except Refusal as refusal:
@@ -278,10 +286,8 @@ class Guarded:
         inner = dict(scope)
         inner["authgate.caller"] = admitted.caller
         inner["authgate.passage"] = admitted.passage
-        inner["headers"] = [
-            item for item in scope["headers"] if item[0] not in (AUTHORIZATION, X_API_KEY)
-        ]
         credentials = self._guard.rollout.credentials
+        inner["headers"] = credentials.headers_without_ours(scope["headers"])
         inner["query_string"] = credentials.query_without_ours(scope["query_string"])
         return inner
 

@@ -49,12 +49,11 @@ class Rollout:
 
         Not asked in `required`, where neither is of any use: strangers could have us read there.
         """
-        if shown.kind is not Kind.UNKNOWN or not shown.value:
-            return shown, None
         # What we issued stays here even if the store has to be waited for.
-        if shown.may_be_refresh_token and await self.store.refresh_token(digest(shown.value)):
-            return _of_ours(shown), None
-        if rules.mode is Mode.OFF:
+        for value in shown.may_be_refresh_tokens:
+            if await self.store.refresh_token(digest(value)):
+                shown = shown.without(value)
+        if shown.kind is not Kind.UNKNOWN or not shown.value or rules.mode is Mode.OFF:
             return shown, None
         try:
             key = await self.legacy.find_key(shown.value)
@@ -109,9 +108,3 @@ def preflight(presented: Presented) -> Passage:
     return Passage(
         False, (*presented.own, *presented.whence), ("",), any_session=True, scoped=False
     )
-
-
-def _of_ours(shown: Presented) -> Presented:
-    """A refresh token of ours: no bearer token, and nothing to hand on."""
-    own = tuple(item for item in shown.own if shown.value.encode() not in item[1])
-    return replace(shown, kind=Kind.OURS, own=own)
