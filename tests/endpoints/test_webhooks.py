@@ -28,6 +28,7 @@ from tests.standins.workos_webhooks import signature
 
 SECRET = "a-webhook-secret-of-tests"
 USER, SESSION = "user_01ALICE", "session_01ALICE"
+OTHER = "ag_" + "x" * 22  # somebody else, by the form of ours
 
 
 @dataclass
@@ -238,11 +239,37 @@ async def test_without_a_link_the_event_names_the_person_by_our_own_id(house: Ho
     assert not await house.is_open(session)
 
 
-@pytest.mark.parametrize("external_id", [None, "", "an id with blanks", "x" * 256, 7, ["x"]])
+@pytest.mark.parametrize(
+    "external_id",
+    [None, "", "an id with blanks", "x" * 256, 7, ["x"], "customer-42", "user_01ELSE"],
+)
 async def test_a_user_of_somebody_elses_is_nobody_here(house: House, external_id: Any) -> None:
+    """And leaves nothing: many applications may share an environment of WorkOS's."""
     session = await house.session()
     assert await house.send(deleted(external_id=external_id)) == 200
     assert await house.is_open(session)
+    assert "person.barred" not in [event.event for event in await house.store.audit_events()]
+    for named in (USER, external_id):
+        assert not isinstance(named, str) or await house.store.bar_of(named) is None
+
+
+@pytest.mark.parametrize("external_id", [None, "customer-42"])
+async def test_one_of_workoss_own_people_goes_by_its_own_id(
+    open_gate: OpenGate, external_id: str | None
+) -> None:
+    """Whatever another application of that environment calls them."""
+    gate = await open_gate(
+        WORKOS_WEBHOOK_SECRET=SECRET,
+        WORKOS_API_KEY="sk_test_nobody",
+        WORKOS_CLIENT_ID="client_nobody",
+        WORKOS_API_URL="http://127.0.0.1:9",
+    )
+    house, begun, cookie = House(gate, USER), now(), new_secret()
+    session = Session(digest(cookie), Person(USER, "workos", EMAIL), begun, begun + 3600)
+    await house.store.open_session(session, audited(begun, "person.sign_in"))
+    assert await house.send(deleted(external_id=external_id)) == 200
+    assert not await house.is_open(session.session_digest)
+    assert await house.barred()
 
 
 async def test_a_user_who_is_linked_anew_since_keeps_what_is_new(house: House) -> None:
@@ -266,9 +293,9 @@ async def test_a_user_who_is_linked_anew_since_keeps_what_is_new(house: House) -
 async def test_whom_the_link_and_the_event_name_differently_both_go(house: House) -> None:
     """The id was changed at WorkOS: that user was the one before, and is the other now."""
     await house.link()
-    assert await house.send(deleted(external_id="another-person")) == 200
+    assert await house.send(deleted(external_id=OTHER)) == 200
     assert await house.barred()
-    assert await house.store.bar_of("another-person") is not None
+    assert await house.store.bar_of(OTHER) is not None
     assert await house.store.bar_of(USER) is None
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from authgate.protocol import logins
+from authgate.protocol import logins, standing
 from authgate.steps.parts import Parts, audited
 
 _DELETED = "workos_user_deleted"
@@ -53,17 +53,24 @@ async def heed(parts: Parts, told: Told) -> str:
 async def _user_deleted(parts: Parts, told: Told) -> str:
     """End what the person has here, unless they are another WorkOS user by now.
 
-    Our link says who that is, and the event's `external_id`: the id that we gave at a login, or
-    that somebody else's application gave, and then nobody here has it. Should they differ, both
-    were this WorkOS user. Without either the person is WorkOS's own, by its own id. The link goes
-    last: without it a repetition would find nobody.
+    Our link says who that is, and the event's `external_id`: the id that we gave at a login, if it
+    has the form of one. (Somebody else's application may have given it: nobody here has it.) Should
+    they differ, both were this WorkOS user. Where people sign in at WorkOS they may be its own, by
+    its own id. Whoever has none of these was never here, and leaves nothing: a bar and its line in
+    the trail stay for ever. The link goes last: without it a repetition would find nobody.
     """
     workos_id, now = told.identifier("id"), parts.clock()
     if workos_id is None:
         return "nobody"
     link = await parts.store.link_of(workos_id)
-    named = (told.identifier("external_id"), link.sub if link is not None else None)
-    subs = {sub for sub in named if sub is not None} or {workos_id}
+    given = told.identifier("external_id")
+    subs = {given} if given is not None and standing.directory_of(given) is not None else set()
+    if link is not None:
+        subs.add(link.sub)
+    elif parts.social.name == "workos":
+        subs.add(workos_id)
+    if not subs:
+        return "nobody"
     happened_at = now if told.happened_at is None else told.happened_at
     ended = [await _end_unless_newer(parts, sub, workos_id, happened_at) for sub in subs]
     if link is not None:

@@ -336,7 +336,8 @@ class Store(Protocol):
         Lifted by `open_session` of that person, in the same transaction: whoever signs in anew was
         vouched for since. `end_grants_of`, `set_account_disabled` (to disable) and `remove_account`
         bar too, each in its own transaction. A bar is never swept: tokens that others issue end
-        when those others say, and whoever never comes back stays barred.
+        when those others say, and whoever never comes back stays barred. It is a row a person who
+        could have been here: whoever bars by what a stranger names sees to that.
         """
 
     async def bar_of(self, sub: str) -> Bar | None:
