@@ -113,11 +113,19 @@ async def test_nobody_is_told_of_without_an_address(world: World, shown: str) ->
     assert await complete(world, logins, request) == ONWARD  # somebody else can
 
 
-async def test_an_address_that_the_directory_did_not_confirm_is_told_as_such(world: World) -> None:
+async def test_an_address_that_the_directory_did_not_confirm_is_told_as_such(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(login.log, "warning", lambda event, **_: told.append(event))
     logins = ToldLogins()
+    await complete(world, logins, await opened(world))
+    assert told == []
+    logins.told.clear()
     stranger = replace(world.person, directory="a directory that is no more")
     await complete(world, logins, await opened(world), stranger)
     assert logins.told[0][1].confirmed is False
+    assert told == ["login.address_unconfirmed"]
 
 
 @clause("ASVS", "2.3.3")

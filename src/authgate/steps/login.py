@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from authgate.issuers.logins import Completed, NotCompleted, Snag, Vouched
+from authgate.observe import log
 from authgate.protocol import logins
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
@@ -105,6 +106,9 @@ async def complete(
         raise Refusal(Reason.LOGIN_EMAIL_MISSING)
     home = parts.home_of(person)
     confirmed = home is not None and home.confirms_addresses
+    if not confirmed:
+        # AuthKit takes whatever it is told for verified, and tells others so.
+        log.warning("login.address_unconfirmed", sub=person.sub, directory=person.directory)
     vouched = Vouched(person.sub, email, confirmed)
     now = parts.clock()
     told = audited(now, "login.answered", actor=person.sub, address=address, via=via)
