@@ -16,11 +16,12 @@ from fastmcp import FastMCP
 from fastmcp.server.dependencies import get_access_token
 
 from authgate.adapters.fastmcp import UVICORN, AuthgateProvider
+from authgate.settings import load
 
 PORT = int(os.environ.get("PORT", "8000"))
 PATH = os.environ.get("MCP_PATH", "/api/mcp")
 
-mcp: FastMCP = FastMCP("weather", auth=AuthgateProvider.embedded())
+mcp: FastMCP = FastMCP("weather", auth=AuthgateProvider.embedded(load(port=PORT)))
 
 
 @mcp.tool

@@ -15,20 +15,26 @@ import httpx2
 import pytest
 from fastapi import Depends, FastAPI
 from fastmcp import FastMCP
+from fastmcp.server.dependencies import get_access_token, get_http_request
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from authgate.adapters.fastapi import Authgate
-from authgate.adapters.fastmcp import AuthgateProvider
+from authgate.adapters.fastmcp import WITHHELD, AuthgateProvider
 from authgate.adapters.mcp_sdk import AuthgateVerifier
 from authgate.adapters.remote import RemoteGuard
 from authgate.adapters.starlette import Protected, caller_of
+from authgate.app import build_core
 from authgate.directories.people import add_person
+from authgate.gateway.credentials import KEY_PREFIX
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
+from authgate.protocol.records import ApiKey, AuditEvent
 from authgate.protocol.tokens_elsewhere import LEEWAY
+from authgate.security.digests import digest
 from authgate.settings import Settings
 from tests.adapters.programs import Place
+from tests.clauses import clause
 from tests.clients.by_hand import Hands
 from tests.endpoints.gate import EMAIL, PASSWORD, Gate
 from tests.security.making import NOW
@@ -203,6 +209,36 @@ async def test_providers_verify_for_code_that_asks_by_itself(
     assert str(verifier.settings.issuer_url) == hands.server.url
 
 
+async def test_whoever_asks_a_provider_for_a_token_alone_asks_for_its_scopes_too(
+    places: dict[str, Place], hands: Hands
+) -> None:
+    resource = places["another.py"].resource
+    client = hands.registered()["client_id"]
+    poor = hands.tokens(client, resource=resource, scope="weather:write")["access_token"]
+    provider = AuthgateProvider(issuer=hands.server.url, resource=resource)
+    assert await provider.verify_token(poor) is None
+    await provider.gate.close()
+
+
+@clause("RFC 9728", "3.1")
+@pytest.mark.parametrize(
+    ("resource", "path"),
+    [
+        ("https://api.example.com", ""),
+        ("https://api.example.com/", ""),
+        ("https://api.example.com/mcp", "/mcp"),
+        ("https://api.example.com/a/mcp/", "/a/mcp/"),
+    ],
+)
+def test_the_metadata_is_where_clients_compute_it(resource: str, path: str) -> None:
+    guard = RemoteGuard(ISSUER, resource)
+    known = "/.well-known/oauth-protected-resource"
+    assert guard.documents().keys() == {known, known + path}
+    answer = guard.answer(Refusal(Reason.TOKEN_MISSING))
+    challenge = dict(answer.headers)[b"www-authenticate"].decode()
+    assert f'resource_metadata="https://api.example.com{known}{path}"' in challenge
+
+
 async def test_where_nobody_can_be_asked_none_is_not_the_answer() -> None:
     nobody = Place("")
     verifier = AuthgateVerifier(issuer=nobody.origin, resource=RESOURCE)
@@ -341,6 +377,65 @@ async def test_the_whole_guard_answers_code_that_asks_by_itself(tmp_path: Path) 
         assert await provider.verify_token("nonsense") is None
     finally:
         await provider.gate.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "key", "status", "subject"),
+    [
+        ("off", False, 200, ""),
+        ("observe", False, 200, ""),
+        ("optional", False, 401, None),
+        ("optional", True, 200, "reports"),
+        ("required", True, 401, None),
+    ],
+)
+async def test_the_rollout_works_inside_too(
+    tmp_path: Path, mode: str, key: bool, status: int, subject: str | None
+) -> None:
+    chosen = settings_in(tmp_path, AUTHGATE_ROLLOUT=mode)
+    mcp: FastMCP[Any] = FastMCP("weather", auth=AuthgateProvider.embedded(chosen))
+    mcp.tool(whoami)
+    app = mcp.http_app(stateless_http=True, json_response=True)
+    headers = {"Accept": "application/json, text/event-stream"}
+    if key:
+        made = await added_key(chosen, "reports")
+        headers["Authorization"] = f"Bearer {made}"
+    async with running(app), client_of(app) as http:
+        answer = await http.post("/mcp", json=CALL, headers=headers)
+    assert answer.status_code == status, answer.text
+    if subject is not None:
+        assert answer.json()["result"]["structuredContent"] == {"result": subject}
+
+
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami"}}
+
+
+def whoami() -> str:
+    """Who calls."""
+    token = get_access_token()
+    assert token is not None
+    assert token.token == WITHHELD
+    assert caller_of(get_http_request()).sub == token.subject
+    return token.subject or ""
+
+
+async def added_key(chosen: Settings, name: str) -> str:
+    """What `authgate api-keys add` does."""
+    core = build_core(chosen)
+    await core.open()
+    value = KEY_PREFIX + "k" * 43
+    key = ApiKey(
+        key_digest=digest(value),
+        key_id="key_1",
+        name=name,
+        sub=name,
+        scopes=chosen.scopes,
+        created_at=NOW,
+        expires_at=None,
+    )
+    await core.store.add_api_key(key, AuditEvent(at=NOW, event="api_key.add", outcome="done"))
+    await core.close()
+    return value
 
 
 class running:

@@ -192,10 +192,13 @@ class _Remote:
         self.issuer = guard.issuer
         self.resource = guard.resource
         self.routes: Mapping[str, App] = guard.documents()
-        self.caller = guard.caller
         self.start = guard.start
         self.close = guard.close
         self._guard = guard
+
+    async def caller(self, token: str) -> Caller:
+        # With the scopes: whoever asks this way (FastMCP's MultiAuth) may ask nothing else.
+        return self._guard.may(await self._guard.caller(token))
 
     def guarded(self, app: App) -> App:
         return Protected(app, self._guard)

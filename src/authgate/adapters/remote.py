@@ -39,6 +39,7 @@ from authgate.web.origins import OriginRule
 from authgate.web.request import Request
 
 SCOPES = ("mcp:use",)  # what an authgate offers that was told nothing else
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
 MAX_BYTES = 262_144  # of any answer of the authgate; its largest is a set of keys
 
 
@@ -68,9 +69,11 @@ class RemoteGuard:
                 f"every token would be another issuer's. Leave it out."
             )
         self.required_scopes = tuple(required_scopes)
-        self._place = Place.of(resource)
-        self._challenger = Challenger(self._place.resource_metadata_url(""), self.required_scopes)
-        self._origins = OriginRule(frozenset((self._place.origin, *allowed_origins)))
+        place = Place.of(resource)
+        # Of a path only the slash directly behind the host is dropped (RFC 9728 section 3.1).
+        self._metadata_path = WELL_KNOWN + ("" if place.prefix == "/" else place.prefix)
+        self._challenger = Challenger(place.origin + self._metadata_path, self.required_scopes)
+        self._origins = OriginRule(frozenset((place.origin, *allowed_origins)))
         self._fetch = Fetch(max_bytes=MAX_BYTES)
         self._tokens = RemoteIssuer(issuer, self._fetch, introspection=introspection)
         self.clock: Callable[[], int] = lambda: int(time.time())
@@ -83,6 +86,10 @@ class RemoteGuard:
         caller = await self.caller(token)
         if not self._origins.allows(request.header(b"origin")):
             raise Refusal(Reason.ORIGIN_REFUSED)
+        return self.may(caller, scopes)
+
+    def may(self, caller: Caller, scopes: Sequence[str] | None = None) -> Caller:
+        """`caller`, if it has all scopes that are asked for; raises `Refusal`."""
         wanted = self.required_scopes if scopes is None else tuple(scopes)
         if not set(wanted) <= set(caller.scopes):
             raise Refusal(Reason.SCOPE_INSUFFICIENT, scope=" ".join(wanted))
@@ -114,8 +121,7 @@ class RemoteGuard:
             return document(body, METADATA_MAX_AGE)
 
         endpoint = Endpoint(get=get, cors=True)
-        known = "/.well-known/oauth-protected-resource"
-        return {known + self._place.prefix: endpoint, known: endpoint}
+        return {self._metadata_path: endpoint, WELL_KNOWN: endpoint}
 
     async def start(self) -> None:
         """Look at the authgate's keys, so that the first caller need not wait for them.
