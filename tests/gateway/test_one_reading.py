@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any
 
 import orjson
@@ -76,6 +77,13 @@ async def test_what_is_read(body: str, read: list[Any]) -> None:
         HEAD + '"method":"tools/call ","params":{"name":"rm"}}',
         HEAD + '"method":"Tools/Call","params":{"name":"rm"}}',
         HEAD + '"method":"TOOLS/LIST"}',
+        HEAD + '"method":"tools\uff0fcall","params":{"name":"rm"}}',
+        HEAD + '"method":"tools/call","\uff50arams":{"name":"rm"}}',
+        HEAD + '"method":"tools/call","params":{"name":"rm "}}',
+        HEAD + '"method":"tools/call","params":{"name":"\u2003rm"}}',
+        HEAD + '"method":"tools/call","params":{"name":"\uff52m"}}',
+        HEAD + '"method":"tools/call","params":{"name":"r\u200bm"}}',
+        HEAD + '"method":"tools/call","params":{"name":"gro\u0308\u00dfe"}}',
         HEAD + '"method":["tools/call"],"params":{"name":"rm"}}',
         HEAD + '"method":null,"params":{"name":"rm"}}',
         # no proper tool
@@ -168,7 +176,8 @@ async def test_what_another_parser_reads_is_what_is_judged(
     params = {"name": tool, "arguments": inside}
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
     if await why(body):
-        assert any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in tool)
+        hidden = any(unicodedata.category(letter) in ("Cc", "Cf") for letter in tool)
+        assert hidden or tool != unicodedata.normalize("NFKC", tool).strip()
         assert method == "tools/call"
         return
     [call] = await one_reading.calls(JSON, body)

@@ -3,8 +3,9 @@
 Where we decide on a call that another program makes, the two must not read two different calls in
 the same bytes. So whatever some reader is known to take otherwise is refused: a member that comes
 twice (some take the first, some the last), names in another case (Go's JSON does not look at it),
-control characters (a C string ends at the first), a character set other than UTF-8 (Node's servers
-decode UTF-7 if a header says so), a compressed body. No client that means well sends any of it.
+control characters (a C string ends at the first), what some readers clean away (spaces around a
+name, letters of another width), a character set other than UTF-8 (Node's servers decode UTF-7 if a
+header says so), a compressed body. No client that means well sends any of it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -114,20 +116,30 @@ def _call(message: Any) -> Call:
 
 def _check_members(members: dict[str, Any], known: frozenset[str]) -> None:
     for name in members:
-        if name not in known and (_CONTROL.search(name) or name.strip().casefold() in known):
+        if name not in known and (_CONTROL.search(name) or _plain(name).casefold() in known):
             raise _odd("a member has an odd name")
 
 
 def _check_method(method: Any) -> None:
     if not isinstance(method, str) or _CONTROL.search(method):
         raise _odd("its method is no name")
-    if method not in (CALL, LIST) and method.strip().casefold() in (CALL, LIST):
+    if method not in (CALL, LIST) and _plain(method).casefold() in (CALL, LIST):
         raise _odd("its method is oddly written")
 
 
 def _check_name(name: Any) -> None:
     if not isinstance(name, str) or len(name) > MAX_NAME or _CONTROL.search(name):
         raise _odd("the tool has no proper name")
+    if name != _plain(name):  # it may be another tool's for who cleans names
+        raise _odd("the tool's name is oddly written")
+
+
+def _plain(text: str) -> str:
+    """As a reader that forgives everything would take it, but for its case."""
+    if text.isascii():
+        return text.strip()
+    seen = (c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    return "".join(seen).strip()
 
 
 def _odd(why: str) -> Refusal:
