@@ -25,7 +25,14 @@ from workos.connect.models import UserConsentOption, UserConsentOptionChoice, Us
 
 from tests.standins.workos import WorkOSStandIn
 from tests.standins.workos_browser import Browser
-from tests.standins.workos_house import OCTO, RETURN, VERIFIER, client_of, sign_in
+from tests.standins.workos_house import (
+    OCTO,
+    RETURN,
+    VERIFIER,
+    client_of,
+    furnished,
+    sign_in,
+)
 from tests.standins.workos_tokens import s256
 
 
@@ -194,6 +201,29 @@ async def test_unknown_expired_and_misshapen_completions(
             await complete(external_auth_id=unknown, user=good)
         assert refused.value.code is None
     assert not workos.state.users
+
+
+async def test_what_a_person_allowed_is_listed_and_withdrawn() -> None:
+    async with furnished() as house, client_of(house.workos) as sdk:
+        await house.tokens()
+        users = sdk.user_management
+        user = await users.get_user_by_external_id("uuid-1")
+        (allowed,) = (await users.list_user_authorized_applications(user.id)).data
+        assert (allowed.application.client_id, allowed.application.name) == (
+            house.client_id,
+            "probe",
+        )
+        assert "offline_access" in allowed.granted_scopes
+        await users.delete_user_authorized_application(allowed.id, user.id)
+        assert (await users.list_user_authorized_applications(user.id)).data == []
+        with pytest.raises(NotFoundError):
+            await users.delete_user_authorized_application(allowed.id, user.id)
+
+
+async def test_an_application_by_the_way_that_works(sdk: AsyncWorkOSClient) -> None:
+    """`create_oauth_application` cannot be sent with redirect URIs (10.6.0): a body can."""
+    plain = await sdk.connect.create_oauth_application(name="Plain", is_first_party=True)
+    assert (plain.name, plain.redirect_uris) == ("Plain", [])
 
 
 async def test_applications_and_their_secrets(
