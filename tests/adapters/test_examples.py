@@ -13,9 +13,12 @@ import pytest
 
 from tests.adapters.programs import EmbeddedServer, Place, Program
 from tests.clients.by_hand import Hands
+from tests.clients.test_authkit_python import Application as AuthKitApplication
 from tests.clients.test_python_sdk import Application
 from tests.house.reading import ROOT
 from tests.live import ALICE, LiveServer
+from tests.standins.running import running_workos
+from tests.standins.workos import WorkOSStandIn
 
 MCP_EXAMPLES = ["fastmcp_remote.py", "mcp_sdk_server.py", "starlette_app.py"]
 INITIALIZE = {
@@ -304,3 +307,36 @@ def test_the_guides_plain_post_still_needs_no_token(embedded: EmbeddedServer) ->
     answer = httpx2.post(url, json=asked, timeout=15, trust_env=False)
     assert answer.status_code == 200
     assert answer.json()["result"]["client_id"].startswith("client_")
+
+
+async def test_inside_a_server_whose_tokens_authkit_issues() -> None:
+    with running_workos() as workos, InsideWithAuthKit(workos) as server:
+        application = AuthKitApplication(server)  # type: ignore[arg-type]
+        async with application.connected("auto") as client:
+            told = await client.call_tool("whoami", {})
+        assert told.structured_content is not None
+        assert told.structured_content["sub"].startswith("ag_")
+        document = httpx2.get(
+            parameters(knock(server.mcp_url))["resource_metadata"], trust_env=False
+        ).json()
+        assert document["authorization_servers"] == [workos.authkit_url]
+        server.assert_quiet()
+
+
+class InsideWithAuthKit(EmbeddedServer):
+    """Set up as `docs/workos.md` says, for an authgate that is inside."""
+
+    def __init__(self, workos: WorkOSStandIn) -> None:
+        env = {
+            "AUTHGATE_ISSUER": "authkit",
+            "WORKOS_AUTHKIT_DOMAIN": workos.authkit_url,
+            "WORKOS_API_KEY": workos.api_key,
+            "WORKOS_API_URL": workos.api_url,
+        }
+        super().__init__("fastmcp_embedded.py", env=env, mcp_path="/api/mcp")
+        self.workos = workos
+
+    def _launch(self) -> None:
+        self.workos.login_uri = f"{self.url}/oauth/login"
+        self.workos.resources = [self.mcp_url]
+        super()._launch()
