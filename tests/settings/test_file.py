@@ -93,6 +93,8 @@ def test_it_does_not_change() -> None:
         ('[legacy]\napi_keys_until = "2027-02-30"', "write a date"),
         ("[legacy]\napi_keys_until = 20270331", "write a date"),
         ("[legacy]\napi_keys_until = 9999-12-31", "write a date"),
+        ("[legacy]\napi_keys_until = 9999-12-31T23:59:59-12:00", "write a date"),
+        ("[legacy]\nsupabase_tokens_until = 0001-01-01T00:00:00+14:00", "write a date"),
         ('[legacy]\nunknown = "drop"', "legacy.unknown: write pass, or refuse"),
         ("legacy = 1", "legacy: it is a table; write [legacy]"),
         ('[anonymous]\ntools = "search"', "anonymous.tools: write a list of patterns"),

@@ -156,7 +156,10 @@ def _until(value: object) -> int:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError(wrong)
-        return int(value.timestamp())
+        try:
+            return int(value.astimezone(UTC).timestamp())
+        except OverflowError:  # it is a time in its zone, and none in UTC, in which it is told
+            raise ValueError(wrong) from None
     if not isinstance(value, date) or value == date.max:
         raise ValueError(wrong)
     return int(datetime.combine(value + timedelta(days=1), time(), UTC).timestamp())
