@@ -6,6 +6,7 @@ token are its own work. Two of them are whole programs that open the browser the
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Iterator
@@ -174,3 +175,12 @@ async def test_mcp_remote_makes_it_a_stdio_server(everything: LiveServer, tmp_pa
             echo = await client.call_tool("echo", {"message": "hello"})
             assert echo.content[0].text == "Echo: hello"
     assert len(desktop.visited()) == 1
+
+    # What it keeps becomes stale (mcp-remote#91): it must find back by itself.
+    (kept,) = (tmp_path / "remote").rglob("*_tokens.json")
+    claims = json.loads(kept.read_text())["access_token"].split(".")[1]
+    known = json.loads(base64.urlsafe_b64decode(claims + "=="))["client_id"]
+    everything.cli("clients", "remove", known, "--yes")
+    async with mcp_remote(desktop, everything.mcp_url) as client:
+        assert (await client.call_tool("echo", {"message": "back"})).content
+    assert len(desktop.visited()) == 2

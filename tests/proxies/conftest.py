@@ -11,6 +11,7 @@ from tests.proxies.nginx import Authority, Fronted, Nginx, made_authority
 from tests.standins.mcp_upstream import McpUpstream
 
 PLACES = {"own-host": ("nginx.conf", ""), "at-a-path": ("nginx-path.conf", "/auth")}
+REGISTRATIONS = 20  # a minute and address: more than all the tests need at their own
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,10 @@ def server(
 ) -> Iterator[Fronted]:
     """authgate before it, and nginx before authgate."""
     file, path = PLACES[request.param]
-    env = {"AUTHGATE_UPSTREAM": mcp_upstream.url, "AUTHGATE_LIMIT_REGISTRATION": "12/minute"}
+    env = {
+        "AUTHGATE_UPSTREAM": mcp_upstream.url,
+        "AUTHGATE_LIMIT_REGISTRATION": f"{REGISTRATIONS}/minute",
+    }
     nginx = Nginx(tmp_path_factory.mktemp("nginx"), authority, file)
     with Fronted(nginx, path=path, env=env) as running:
         yield running

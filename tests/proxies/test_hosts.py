@@ -161,7 +161,7 @@ async def test_a_whole_sign_in_under_a_hostile_host(behind: Gate) -> None:
 
 
 async def test_a_foreign_origin_is_foreign_whatever_the_host_says(behind: Gate) -> None:
-    """GHSA-7x63-xv5r-3p2x and its like: the origin is judged by the public URL, never by Host."""
+    """superlinked/sie#275: what is our own origin says the public URL, never a forwarded host."""
     async with behind.http(headers=HOSTILE) as http:
         page = await http.post(
             "/auth/oauth/sign-in",

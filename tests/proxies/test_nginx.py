@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from tests.clients.command_tools import Desktop, mcp_remote
 from tests.clients.test_python_sdk import Application
 from tests.gateway.live_proxy import ACCEPT, initialize, token_of
 from tests.live import ALICE, BOB, Person
+from tests.proxies.conftest import REGISTRATIONS
 from tests.proxies.nginx import DEPLOY, Fronted
 from tests.standins.mcp_upstream import McpUpstream
 
@@ -134,6 +136,59 @@ def test_nothing_is_redirected_on_the_way_to_the_mcp_server(server: Fronted) -> 
             answers = [http.request(method, address).status_code for address in addresses]
             assert not [status for status in answers if 300 <= status < 400], (method, answers)
             assert answers[1] == 401
+
+
+def test_browsers_of_other_origins_can_read_the_challenge(server: Fronted) -> None:
+    """typo3-mcp-server#115, twentyhq/twenty PR #19836: a preflight that asks for a token, and a
+    challenge that no page can read."""
+    page = {"origin": "https://app.example"}
+    asking = page | {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,mcp-protocol-version,mcp-param-region",
+    }
+    with visitor(server) as http:
+        for path in ("/mcp", "/oauth/token", "/oauth/register", "/oauth/revoke"):
+            preflight = http.options(server.path + path, headers=asking)
+            assert preflight.status_code == 204, path
+            assert preflight.headers.get_list("access-control-allow-origin") == ["*"]
+        refused = http.post(f"{server.path}/mcp", json=initialize(), headers=page)
+        assert refused.status_code == 401
+        assert "WWW-Authenticate" in refused.headers["access-control-expose-headers"]
+        assert refused.headers.get_list("access-control-allow-origin") == ["*"]
+        assert (
+            "access-control-allow-origin"
+            not in http.options(f"{server.path}/oauth/authorize", headers=asking).headers
+        )
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *("/mcp", "/mcp/", "/mcp/.", "/%6dcp", "/mcp%2f", "/mcp%00", "/mcp;x=/healthz"),
+        *("/mcp?x=/healthz", "/mcp%3f/healthz", "/healthz/../mcp", "/healthz/..%2fmcp", "/./mcp"),
+        *("/.well-known/..%2f..%2fmcp", "//mcp", "/MCP", "/mcp#/healthz"),
+    ],
+)
+def test_no_spelling_finds_a_way_between_the_two(server: Fronted, spelling: str) -> None:
+    """nginx and authgate may read a path differently, but neither leads past the guard."""
+    body = json.dumps(initialize())
+    raw = (
+        f"POST {server.path}{spelling} HTTP/1.1\r\nHost: localhost\r\n"
+        "X-Original-URL: /healthz\r\nX-Rewrite-URL: /healthz\r\nX-Forwarded-Uri: /healthz\r\n"
+        "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+        f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    assert server.trust is not None
+    with (
+        socket.create_connection(("localhost", server.nginx.port), timeout=WITHIN) as plain,
+        server.trust.wrap_socket(plain, server_hostname="localhost") as wire,
+    ):
+        wire.sendall(raw.encode())
+        answer = b""
+        while part := wire.recv(65_536):
+            answer += part
+    refused = answer.split(b" ", 2)[1] in (b"400", b"401", b"404", b"405")
+    assert refused or answer.endswith(b"the website\n"), answer
 
 
 # --- the whole flow -------------------------------------------------------------------------------
@@ -254,8 +309,7 @@ def registration(server: Fronted, address: str, **headers: str) -> int:
 
 
 def test_a_throttle_counts_callers_and_not_the_proxy(server: Fronted) -> None:
-    limit = 12
-    spoofs = [{"x-forwarded-for": f"203.0.113.{n}"} for n in range(limit)]
+    spoofs = [{"x-forwarded-for": f"203.0.113.{n}"} for n in range(REGISTRATIONS)]
     assert {registration(server, "127.0.0.2", **spoof) for spoof in spoofs} == {201}
     for lie in (
         {"x-forwarded-for": "203.0.113.99"},
@@ -276,11 +330,11 @@ def test_who_is_no_proxy_is_believed_nothing(server: Fronted) -> None:
         transport=transport, base_url=f"http://127.0.0.1:{server.port}{server.path}", timeout=WITHIN
     ) as http:
         seen = []
-        for n in range(14):
+        for n in range(REGISTRATIONS + 2):
             spoof = {"x-forwarded-for": f"198.51.100.{n}", "forwarded": f"for=198.51.100.{n}"}
             document = {"redirect_uris": [CALLBACK]}
             seen.append(http.post("/oauth/register", json=document, headers=spoof).status_code)
-    assert seen == [201] * 12 + [429] * 2
+    assert seen == [201] * REGISTRATIONS + [429] * 2
 
 
 def test_the_mcp_server_is_told_the_callers_address(
