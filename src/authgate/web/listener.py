@@ -4,6 +4,10 @@ uvicorn waits without end for the rest of a head or a body, so a few thousand ha
 could hold every file handle. Here each request has `DEADLINE` seconds to arrive and a head of at
 most `HEAD_LIMIT` bytes; what is late is closed. One sweep a second looks at all connections: a
 timer per request would cost more than the request's own parsing.
+
+What is refused before it has arrived is read on and dropped, up to `DROP_LIMIT` bytes. Closing at
+once would be a reset for a sender who is still writing, and a reset takes the answer with it: of a
+413, a proxy before us made a 502 (nginx, with its request buffering off).
 """
 
 from __future__ import annotations
