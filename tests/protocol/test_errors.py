@@ -28,8 +28,8 @@ CODES = {
     *("invalid_target", "slow_down"),
     # OpenID Connect Core section 3.1.2.6
     *("interaction_required", "request_not_supported"),
-    # ours, where no specification has one: a 401 without credentials, and 404
-    *("unauthorized", "not_found"),
+    # ours, where no specification has one: a 401 without credentials, 404, an upstream's failure
+    *("unauthorized", "not_found", "upstream_error"),
 }
 # What RFC 6749 section 4.1.2.1, RFC 8707 and OpenID Connect let travel to a redirect URI.
 REDIRECTABLE = {
