@@ -102,11 +102,14 @@ class Credentials:
     def headers_without_ours(self, headers: Iterable[Raw]) -> list[Raw]:
         """Headers without those that credentials stand in, and without any other that a token of
         ours was put in as well; of cookies, without that cookie."""
+        others = [item for item in headers if item[0] not in _CREDENTIALS]
+        # Nearly always the answer is no, and one look at all of them costs the least.
+        together = b"\n".join([value for _, value in others])
+        if b"eyJ" not in together and b"agk_" not in together:
+            return others
         kept: list[Raw] = []
-        for name, value in headers:
-            if name in _CREDENTIALS:
-                continue
-            if (b"eyJ" not in value and b"agk_" not in value) or not self._holds_ours(value):
+        for name, value in others:
+            if not self._holds_ours(value):
                 kept.append((name, value))
             elif name == b"cookie":
                 pairs = (pair.strip() for pair in value.split(b";"))
