@@ -23,7 +23,7 @@ from authgate.adapters.fastapi import Authgate
 from authgate.adapters.fastmcp import WITHHELD, AuthgateProvider
 from authgate.adapters.mcp_sdk import AuthgateVerifier
 from authgate.adapters.remote import RemoteGuard
-from authgate.adapters.starlette import Protected, caller_of
+from authgate.adapters.starlette import Caller, Protected, caller_of
 from authgate.app import build_core
 from authgate.directories.people import add_person
 from authgate.gateway.credentials import KEY_PREFIX
@@ -237,6 +237,16 @@ def test_the_metadata_is_where_clients_compute_it(resource: str, path: str) -> N
     answer = guard.answer(Refusal(Reason.TOKEN_MISSING))
     challenge = dict(answer.headers)[b"www-authenticate"].decode()
     assert f'resource_metadata="https://api.example.com{known}{path}"' in challenge
+
+
+@clause("RFC 6750", "3.1")
+def test_a_challenge_names_all_scopes_however_many() -> None:
+    scopes = tuple(f"weather:{number}:read" for number in range(40))
+    guard = RemoteGuard(ISSUER, RESOURCE, scopes)
+    with pytest.raises(Refusal) as refused:
+        guard.may(Caller("ag_a", "client_a", scopes[:-1], "g", "ag_a", 1))
+    headers = dict(guard.answer(refused.value).headers)
+    assert f'scope="{" ".join(scopes)}"' in headers[b"www-authenticate"].decode()
 
 
 async def test_where_nobody_can_be_asked_none_is_not_the_answer() -> None:

@@ -43,6 +43,14 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 MAX_BYTES = 262_144  # of any answer of the authgate; its largest is a set of keys
 
 
+class TooLittle(Refusal):
+    """A token without the scopes of an operation; all of them, however many: a sentence is cut."""
+
+    def __init__(self, scopes: tuple[str, ...]) -> None:
+        super().__init__(Reason.SCOPE_INSUFFICIENT, scope=" ".join(scopes))
+        self.scopes = scopes
+
+
 class RemoteGuard:
     """Decides who may call `resource`, by the tokens of the authgate whose public URL is `issuer`.
 
@@ -92,7 +100,7 @@ class RemoteGuard:
         """`caller`, if it has all scopes that are asked for; raises `Refusal`."""
         wanted = self.required_scopes if scopes is None else tuple(scopes)
         if not set(wanted) <= set(caller.scopes):
-            raise Refusal(Reason.SCOPE_INSUFFICIENT, scope=" ".join(wanted))
+            raise TooLittle(wanted)
         return caller
 
     async def caller(self, token: str) -> Caller:
@@ -102,9 +110,8 @@ class RemoteGuard:
     def answer(self, refusal: Refusal) -> Answer:
         """The answer to a refused call; 401 and 403 for scope carry the challenge (RFC 6750 3)."""
         headers = [*refusal_headers(refusal), *CORS]
-        if refusal.face.status == 401 or refusal.reason is Reason.SCOPE_INSUFFICIENT:
-            wanted = refusal.fields.get("scope")
-            scopes = tuple(wanted.split()) if wanted else None
+        if refusal.face.status == 401 or isinstance(refusal, TooLittle):
+            scopes = refusal.scopes if isinstance(refusal, TooLittle) else None
             challenge = self._challenger.challenge(refusal, scopes)
             headers.append((b"www-authenticate", challenge.encode("ascii")))
         return json_answer(refusal.face.status, refusal_body(refusal), headers)
