@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import closing
 
@@ -143,6 +144,7 @@ def _asked_again(walk: Walk, project: SupabaseStandin, server: LiveServer) -> li
         project.state.end_sessions(user)
     answer = walk.refresh(client, tokens["refresh_token"])
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    time.sleep(1.05 - time.time() % 1)  # a sign-in of the same second would be refused
     walk.tokens(client)  # and here is another, to be looked for while it is kept
     kept = sqlite3.connect(f"file:{server.folder}/data/authgate.db?mode=ro", uri=True)
     with closing(kept) as db:
