@@ -388,7 +388,8 @@ async def test_only_a_list_is_asked_for_uncompressed(stage: Stage) -> None:
     assert [one.header("accept-encoding") for one in stage.upstream.seen] == ["identity", "gzip"]
 
 
-async def test_a_resumed_stream_gives_no_list_away(staged: Staged) -> None:
+@pytest.mark.parametrize("name", ["last-event-id", "last_event_id"])
+async def test_a_resumed_stream_gives_no_list_away(staged: Staged, name: str) -> None:
     async def resumed(exchange: Exchange) -> None:
         await exchange.begin()
         told = {"jsonrpc": "2.0", "id": 7, "result": LISTED}
@@ -399,7 +400,7 @@ async def test_a_resumed_stream_gives_no_list_away(staged: Staged) -> None:
         stage.put(tools_list="filter")
         token = await stage.token("mcp:use")
         async with stage.gate.http() as http:
-            headers = {"authorization": f"Bearer {token}", "last-event-id": "2"}
+            headers = {"authorization": f"Bearer {token}", name: "2"}
             answer = await http.get("/mcp", headers=headers)
     assert '"other"' in answer.text
     assert "files_put" not in answer.text

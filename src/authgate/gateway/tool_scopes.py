@@ -239,7 +239,8 @@ def _only_id(calls: Sequence[Call]) -> str | int | None:
 
 
 def _resumes(scope: Scope) -> bool:
-    return any(name == b"last-event-id" for name, _ in scope["headers"])
+    # The twin too, which some servers take for the same.
+    return any(name.replace(b"_", b"-") == b"last-event-id" for name, _ in scope["headers"])
 
 
 def _told(refusal: Refusal) -> dict[str, str]:
