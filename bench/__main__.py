@@ -1,4 +1,4 @@
-"""`python -m bench`: one run of everything, about five minutes; `--quick` for a first look."""
+"""`python -m bench`: one run of everything, about seven minutes; `--quick` for a first look."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from rich.console import Console
 from bench import machine
 from bench.parts import packages
 from bench.report import Report, show
-from bench.rounds import FULL, QUICK, Plan, Rounds
+from bench.rounds import FULL, QUICK, Plan, Rounds, access_token
 from bench.servers import LOAD_CORE, SERVER_CORE, pin, spawn
 from bench.start import measure_starts
 from bench.targets import CEILING, SDK, authgate, peer
+from bench.through import measure
 
 GUARDED, UNGUARDED = "with guard", "without"
 
@@ -30,11 +31,12 @@ GUARDED, UNGUARDED = "with guard", "without"
 def main() -> None:
     """Measure, print, and write the JSON document if one was asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about a minute; rougher figures")
+    parser.add_argument("--quick", action="store_true", help="two minutes; rougher figures")
+    parser.add_argument("--through", action="store_true", help="only what goes through a gateway")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     given = parser.parse_args()
     plan = QUICK if given.quick else FULL
-    report = run(plan)
+    report = run_through(plan) if given.through else run(plan)
     show(report, Console(width=None if sys.stdout.isatty() else 130))
     if given.json:
         given.json.write_text(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
@@ -42,15 +44,7 @@ def main() -> None:
 
 def run(plan: Plan) -> Report:
     """One run of everything."""
-    begun = time.monotonic()
-
-    def say(what: str) -> None:
-        print(f"[{time.monotonic() - begun:4.0f} s] {what}", file=sys.stderr, flush=True)
-
-    found = machine.describe()
-    if SERVER_CORE == LOAD_CORE:
-        say("only one core here: server and generator share it, so the rates mean little")
-    pin(LOAD_CORE)
+    found, say = machine.describe(), _beginning()
     say("cold starts")
     starts = measure_starts(plan.starts)
     say("what each part costs")
@@ -61,14 +55,42 @@ def run(plan: Plan) -> Report:
     say("the guard and the pieces of a code exchange by themselves")
     guard = _child("bench.guard", str(plan.rounds))
     pieces = _child("bench.pieces")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        rounds = runner.run(_under_load(plan, say))
-    say("done")
-    return Report(found, rounds.series(), rounds.held, guard, pieces, starts, parts, imported)
-
-
-async def _under_load(plan: Plan, say: Callable[[str], None]) -> Rounds:
     rounds = Rounds(plan, say)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_under_load(rounds, say))
+        streams = runner.run(measure(rounds, say))
+    say("done")
+    return Report(
+        found, rounds.series(), rounds.held, guard, pieces, starts, parts, imported, streams
+    )
+
+
+def run_through(plan: Plan) -> Report:
+    """The guard and the gateways alone."""
+    found, say = machine.describe(), _beginning()
+    say("the guard by itself")
+    guard = _child("bench.guard", str(plan.rounds))
+    rounds = Rounds(plan, say)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        streams = runner.run(measure(rounds, say))
+    say("done")
+    return Report(found, rounds.series(), [], guard, streams=streams)
+
+
+def _beginning() -> Callable[[str], None]:
+    """This process on its core; what tells the time since."""
+    begun = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"[{time.monotonic() - begun:4.0f} s] {what}", file=sys.stderr, flush=True)
+
+    if SERVER_CORE == LOAD_CORE:
+        say("only one core here: server and generator share it, so the rates mean little")
+    pin(LOAD_CORE)
+    return say
+
+
+async def _under_load(rounds: Rounds, say: Callable[[str], None]) -> None:
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="authgate-bench-"))
         ours = stack.enter_context(authgate(Path(folder)))
@@ -81,8 +103,8 @@ async def _under_load(plan: Plan, say: Callable[[str], None]) -> Rounds:
         guarded = stack.enter_context(authgate(Path(folder)))
         guarded.name = GUARDED
         unguarded = stack.enter_context(peer("example", UNGUARDED))
-        await rounds.tool_calls(guarded, unguarded)
-    return rounds
+        asked = [(guarded, await access_token(guarded)), (unguarded, None)]
+        await rounds.tool_calls("tools/call add", asked)
 
 
 def _child(module: str, *arguments: str) -> Any:

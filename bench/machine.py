@@ -11,7 +11,10 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("uvicorn", "uvloop", "httptools", "cryptography", "orjson", "PyJWT", "mcp", "starlette")
+PACKAGES = (
+    *("uvicorn", "uvloop", "httptools", "cryptography", "orjson", "PyJWT", "mcp", "starlette"),
+    *("aiohttp", "fastmcp"),
+)
 
 
 def describe() -> dict[str, str]:

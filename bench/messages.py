@@ -138,6 +138,14 @@ def call_add(port: int, access_token: str | None) -> bytes:
     return post("/mcp", port, json.dumps(call).encode(), headers)
 
 
+def open_stream(port: int, access_token: str | None) -> bytes:
+    """A client listens for what the server has to say."""
+    headers = {"accept": "text/event-stream", "mcp-protocol-version": "2025-11-25"}
+    if access_token is not None:
+        headers["authorization"] = f"Bearer {access_token}"
+    return _message("GET", "/mcp", port, headers)
+
+
 def list_sign_in_tools(port: int) -> bytes:
     """The tools at /api/mcp are listed."""
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from bench.aims import STARTS, aims
 from bench.rounds import Held, Series
 from bench.start import Start
-from bench.targets import AUTHGATE, SDK
+from bench.targets import AUTHGATE
+from bench.through import Streams, added
 
 
 @dataclass(slots=True)
 class Report:
-    """Everything a run found."""
+    """Everything a run found; what was not measured is empty."""
 
     machine: dict[str, str]
     series: list[Series]
     held: list[Held]
     guard: dict[str, float]
-    pieces: list[tuple[str, float]]
-    starts: dict[str, Start]
-    parts: list[tuple[str, float, float]]
-    packages: list[tuple[str, float]]
+    pieces: list[tuple[str, float]] = field(default_factory=list)
+    starts: dict[str, Start] = field(default_factory=dict)
+    parts: list[tuple[str, float, float]] = field(default_factory=list)
+    packages: list[tuple[str, float]] = field(default_factory=list)
+    streams: list[Streams] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -33,6 +37,8 @@ class Report:
             "load": [series.as_json() for series in self.series],
             "memory_after_load": [asdict(held) for held in self.held],
             "guard": self.guard,
+            "through": [asdict(one) for one in added(self.series)],
+            "streams": [asdict(one) for one in self.streams],
             "pieces": [{"piece": name, "us": spent} for name, spent in self.pieces],
             "starts": {name: asdict(start) for name, start in self.starts.items()},
             "parts": [{"part": n, "ms": ms, "mib": mib} for n, ms, mib in self.parts],
@@ -49,53 +55,6 @@ class Report:
     def rate(self, work: str, server: str, connections: int = 32) -> float:
         found = self.find(work, connections, server)
         return found.median.rate if found else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """What was hoped for, what came out."""
-
-    what: str
-    aim: str
-    found: str
-    reached: bool
-
-
-def aims(report: Report) -> list[Aim]:
-    """The aims next to the results of the same run."""
-    found = []
-    for work, share in (("code exchange", 1.0), ("refresh", 1.0), ("registration", 0.5)):
-        ours, theirs = report.rate(work, AUTHGATE), report.rate(work, SDK)
-        wanted = f"≥ {share * theirs:,.0f}/s ({share:g} × the SDK in memory)"
-        ratio = ours / theirs if theirs else 0.0
-        is_reached = ours >= share * theirs
-        found.append(
-            Aim(f"{work}, 32 connections", wanted, f"{ours:,.0f}/s ({ratio:.2f} ×)", is_reached)
-        )
-    for work in ("code exchange", "refresh"):
-        one = report.find(work, 1, AUTHGATE)
-        p50 = one.median.p50 if one else 0.0
-        found.append(Aim(f"{work}, 1 connection, p50", "≤ 0.60 ms", f"{p50:.2f} ms", p50 <= 0.6))
-    limits = (("existing", 0.7, 90), ("fresh", 0.7, 90), ("everything", 1.2, 120))
-    for name, seconds, mib in limits:
-        start = report.starts[name]
-        found.append(
-            Aim(
-                f"cold start, {STARTS[name]}",
-                f"≤ {seconds:g} s, {mib} MiB",
-                f"{start.seconds:.2f} s, {start.mib:.0f} MiB",
-                start.seconds <= seconds and start.mib <= mib,
-            )
-        )
-    return found
-
-
-STARTS = {
-    "fresh": "new database",
-    "existing": "existing database",
-    "everything": "existing database, both MCP endpoints asked",
-    "sdk": "(mcp SDK authorization server, in memory)",
-}
 
 
 def show(report: Report, console: Console) -> None:
@@ -137,29 +96,63 @@ def show(report: Report, console: Console) -> None:
 
 
 def _show_small(report: Report, console: Console) -> None:
-    guard = _table("The guard, per call", "", "µs")
+    through = _table("Through a gateway, beside the direct call", *_THROUGH)
+    for one in added(report.series):
+        cpu = f"{one.cpu_one:,.0f}", f"{one.cpu_many:,.0f}"
+        through.add_row(
+            one.work,
+            one.server,
+            f"{one.added_ms:.2f}",
+            f"{one.ratio:.3f}",
+            f"{one.by_cpu:.3f}",
+            *cpu,
+        )
+    streams = _table("Open streams", "server", "MiB per 1,000")
+    for held in report.streams:
+        streams.add_row(held.server, f"{held.per_thousand:.1f}")
+    guard = _table("The guard, CPU per call", "", "µs")
     guard.add_row("a token seen for the first time", f"{report.guard['first_us']:.1f}")
+    guard.add_row("of that, the signature by itself", f"{report.guard['signature_us']:.1f}")
     guard.add_row("a token it knows", f"{report.guard['known_us']:.1f}")
+    for table in (through, streams, guard, *_of_the_server(report), _judged(report)):
+        if table.row_count:
+            console.print(table)
+
+
+_THROUGH = (
+    *("work", "server", "ms more at 1"),
+    *("rate at 32 / direct", "by CPU", "CPU µs at 1", "CPU µs at 32"),
+)
+
+
+def _of_the_server(report: Report) -> Iterator[Table]:
     pieces = _table("A code exchange, piece by piece (warm, alone)", "", "µs")
     for name, spent in report.pieces:
         pieces.add_row(name, f"{spent:.1f}")
+    yield pieces
     starts = _table("Cold start and memory at rest", "", "s to the answer", "MiB")
     for name, start in report.starts.items():
         starts.add_row(STARTS[name], f"{start.seconds:.2f}", f"{start.mib:.0f}")
+    yield starts
     held = _table("Memory after the load", "", "requests", "MiB")
     for one in report.held:
         held.add_row(one.server, f"{one.requests:,}", f"{one.mib:.0f}")
+    yield held
     parts = _table("What each part of a start costs, in order", "", "ms", "MiB")
     for name, ms, mib in report.parts:
         parts.add_row(name, f"{ms:.0f}", f"{mib:.1f}")
+    yield parts
     packages = _table("Imports of a start (-X importtime)", "", "ms")
     for name, ms in report.packages:
         packages.add_row(name, f"{ms:.0f}")
+    yield packages
+
+
+def _judged(report: Report) -> Table:
     judged = _table("Aims", "", "aim", "found", "")
     for aim in aims(report):
         judged.add_row(aim.what, aim.aim, aim.found, "reached" if aim.reached else "missed")
-    for table in (guard, pieces, starts, held, parts, packages, judged):
-        console.print(table)
+    return judged
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import repeat
 from statistics import median
@@ -33,22 +33,27 @@ QUICK = Plan(rounds=3, seconds=0.3, connections=(1, 32), codes={1: 300, 32: 1500
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One measurement, or the median of several. Latencies in ms, CPU in µs of the server."""
+    """One measurement, or the median of several. Latencies in ms, CPU in µs of the server.
+
+    `behind_us` is the CPU of the server behind it, where it is a gateway.
+    """
 
     rate: float
     p50: float
     p99: float
     cpu_us: float
     generator_share: float
+    behind_us: float = 0.0
 
     @classmethod
-    def of(cls, loaded: Loaded) -> Figures:
+    def of(cls, loaded: Loaded, behind: float = 0.0) -> Figures:
         return cls(
             loaded.rate,
             loaded.percentile(0.5),
             loaded.percentile(0.99),
             loaded.cpu_us,
             loaded.generator_share,
+            behind / loaded.requests * 1e6,
         )
 
 
@@ -119,16 +124,16 @@ class Rounds:
         for target in targets:
             self.held.append(Held(target.name, self._requests[target.name], target.server.rss()))
 
-    async def tool_calls(self, guarded: Target, unguarded: Target) -> None:
-        """One small tool call with and without the guard in front."""
-        token = await access_token(guarded)
-        wanted = {guarded.name: token, unguarded.name: None}
+    async def tool_calls(self, work: str, asked: Sequence[tuple[Target, str | None]]) -> None:
+        """One small tool call at each target, with the token that it takes; a round to warm up."""
+        tokens = {target.name: token for target, token in asked}
+        targets = [target for target, _ in asked]
         for number in range(-1, self._plan.rounds):
             for connections in self._plan.connections:
-                for target in _turned([guarded, unguarded], number):
-                    call = messages.call_add(target.port, wanted[target.name])
-                    work = Work(_each(connections, call), 200, SUM)
-                    await self._run("tools/call add", connections, target, work, keep=number >= 0)
+                for target in _turned(targets, number):
+                    call = messages.call_add(target.port, tokens[target.name])
+                    calls = Work(_each(connections, call), 200, SUM)
+                    await self._run(work, connections, target, calls, keep=number >= 0)
 
     async def _warm_up(self, target: Target) -> None:
         for prepare in WORKS.values():
@@ -144,12 +149,16 @@ class Rounds:
     async def _run(
         self, name: str, connections: int, target: Target, work: Work, *, keep: bool = True
     ) -> None:
+        before = target.behind.cpu() if target.behind else 0.0
         done = await load(
             target.port, work, seconds=self._plan.seconds, server_cpu=target.server.cpu
         )
+        behind = target.behind.cpu() - before if target.behind else 0.0
         self._requests[target.name] += done.requests
         if keep:
-            self._found.setdefault((name, connections, target.name), []).append(Figures.of(done))
+            self._found.setdefault((name, connections, target.name), []).append(
+                Figures.of(done, behind)
+            )
 
 
 def _turned(targets: list[Target], number: int) -> list[Target]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +24,16 @@ CLIENTS = 32
 
 @dataclass(slots=True)
 class Target:
-    """A running server; `codes` gives fresh authorization codes with their clients."""
+    """A running server; `codes` gives fresh authorization codes with their clients.
+
+    `behind` is the server that this one passes calls on to, if it is a gateway.
+    """
 
     name: str
     server: Server
     paths: Paths
     clients: list[str] = field(default_factory=list)
+    behind: Server | None = None
 
     @property
     def port(self) -> int:
@@ -97,10 +101,13 @@ def peer_arguments(name: str, port: int) -> list[str]:
 
 
 @contextmanager
-def authgate(folder: Path) -> Iterator[Authgate]:
-    """authgate on a database in `folder`, and the process that prepares its codes."""
+def authgate(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Authgate]:
+    """authgate on a database in `folder`, and the process that prepares its codes.
+
+    `more` are settings beside those of `environment`.
+    """
     port = free_port()
-    given = environment(folder, port)
+    given = environment(folder, port) | dict(more or {})
     with ExitStack() as stack:
         server = stack.enter_context(running(serve_arguments(port), port, given))
         helper = spawn(["-m", "bench.prepare"], given, core=LOAD_CORE, pipes=True)

@@ -7,6 +7,7 @@ and only then a server. Never here: a route or a rule. Neighbours: `app.build`, 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import multiprocessing
 import os
@@ -47,6 +48,9 @@ KEEP_ALIVE = 75
 # these: everything has ended within ten, which is when container runtimes begin to kill.
 LAST_CALL = 4.0
 FILES = 65_536
+# New objects. What the requests in progress hold is no garbage, and to look through it after every
+# 700, as Python does by itself, took a tenth of a call through the gateway.
+COLLECT_AFTER = 5000
 
 
 def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
@@ -162,6 +166,7 @@ def application(env_file: Path | None, port: int) -> Application:
     log.configure(settings.log_level)
     logging.getLogger("uvicorn.error").addFilter(_is_trouble)
     built = build(settings)
+    gc.set_threshold(COLLECT_AFTER)
     _at_hangup(built.live.look_again)
     return built
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from authgate.gateway import legacy, one_reading, rollout
 from authgate.gateway.caller import STRICT, Caller, Passage, nobody
@@ -65,8 +66,7 @@ PREFLIGHT: tuple[Header, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A request that passes: who calls, how it goes on, and what its answer says besides.
 
     `receive` gives its body, also if that had to be read for the decision.
@@ -251,10 +251,11 @@ class Guarded:
         self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
         try:
-            ours = self._guard.answers_browsers(Request(scope))
+            ours = self._guard.answers_browsers(request)
             if scope["method"] != "OPTIONS":
-                admitted = await self._guard.admit(Request(scope), receive)
+                admitted = await self._guard.admit(request, receive)
             elif ours:
                 await Answer(204, b"", [*CORS, *PREFLIGHT]).send(send)
                 return
@@ -306,10 +307,12 @@ def _telling(send: Send, admitted: Admitted, *, ours: bool) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = list(message["headers"])
-            theirs = any(name == b"access-control-allow-origin" for name, _ in headers)
+            said = [item for item in headers if item[0].startswith(b"access-control-")]
+            theirs = any(name == b"access-control-allow-origin" for name, _ in said)
             if admitted.passage.judged_here or (ours and not theirs):
-                kept = [item for item in headers if not item[0].startswith(b"access-control-")]
-                headers = [*kept, *CORS]
+                if said:
+                    headers = [item for item in headers if item not in said]
+                headers += CORS
             message = {**message, "headers": [*headers, *admitted.headers]}
         await send(message)
 

@@ -8,8 +8,8 @@ the whole origin never crosses. All else passes as it came.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.mcp import Routing
@@ -81,8 +81,7 @@ _NOT_TO_CLIENT = _HOP_BY_HOP | {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(NamedTuple):
     """A request's headers, read once.
 
     `passing` may go upstream. `session` is what the client sent as Mcp-Session-Id. `length` is the

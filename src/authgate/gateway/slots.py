@@ -7,8 +7,6 @@ finds no room is told at once: a queue would hide the trouble and then time out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from authgate.protocol.errors import Reason, Refusal
@@ -47,25 +45,46 @@ class Slots:
         """How many exchanges are open now."""
         return self._all.calls + self._all.streams
 
-    @contextmanager
-    def taken(self, sub: str, *, stream: bool) -> Iterator[None]:
-        """One exchange's room, from now until the block is left; raises `Refusal`.
+    def taken(self, sub: str, *, stream: bool) -> Taken:
+        """One exchange's room, until the `with` that this is for is left; raises `Refusal`.
 
         Nobody (an empty `sub`, while OAuth is being switched on) is not one person: all who are
         unknown would share one person's part, who had no such bound before.
         """
+        return Taken(self, sub, stream)
+
+    def take(self, sub: str, *, stream: bool) -> None:
+        """Take the room; see `taken`."""
         mine = self._by_person.get(sub) or _Open()
         if sub and not mine.has_room(self._each, stream=stream):
             raise Refusal(Reason.UPSTREAM_BUSY, retry_after=RETRY_AFTER, whose="this person's")
         if not self._all.has_room(self._total, stream=stream):
             raise Refusal(Reason.UPSTREAM_BUSY, retry_after=RETRY_AFTER, whose="all people's")
         self._by_person[sub] = mine
-        for counts in (mine, self._all):
-            counts.add(1, stream=stream)
-        try:
-            yield
-        finally:
-            for counts in (mine, self._all):
-                counts.add(-1, stream=stream)
-            if not mine.calls and not mine.streams:
-                self._by_person.pop(sub, None)
+        mine.add(1, stream=stream)
+        self._all.add(1, stream=stream)
+
+    def give_back(self, sub: str, *, stream: bool) -> None:
+        """What was taken."""
+        mine = self._by_person[sub]
+        mine.add(-1, stream=stream)
+        self._all.add(-1, stream=stream)
+        if not mine.calls and not mine.streams:
+            del self._by_person[sub]
+
+
+class Taken:
+    """Room for the time of a `with`. (A generator would cost twice as much, on every call.)"""
+
+    __slots__ = ("_slots", "_stream", "_sub")
+
+    def __init__(self, slots: Slots, sub: str, stream: bool) -> None:
+        self._slots = slots
+        self._sub = sub
+        self._stream = stream
+
+    def __enter__(self) -> None:
+        self._slots.take(self._sub, stream=self._stream)
+
+    def __exit__(self, *_: object) -> None:
+        self._slots.give_back(self._sub, stream=self._stream)

@@ -8,15 +8,14 @@ Neighbours: `guard` asks on every call, `issuers` have verified the token before
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from authgate.issuers.contract import AccessClaims
 from authgate.protocol import tokens
 from authgate.store.contract import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The person behind a token: their own identifier, and a name for people to read."""
 
     sub: str

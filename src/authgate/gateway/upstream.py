@@ -119,6 +119,11 @@ class _AsGiven(aiohttp.ClientRequest):
     a POST never (RFC 9110 section 9.2.2): that is the library's own rule.
     """
 
+    def update_headers(self, headers: Any) -> None:
+        """All at once behind Host, of which the library would look for another one in each."""
+        self.headers = CIMultiDict([("Host", str(self.url.host_port_subcomponent))])
+        self.headers.extend(headers)
+
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         self._skip_auto_headers = _NONE
 
