@@ -83,6 +83,13 @@ def test_what_an_unverified_token_says_is_kept_as_a_claim() -> None:
 
 def test_nothing_is_nothing() -> None:
     assert read(("accept", "a/b")) == Presented(Kind.NONE)
+    for empty in ("", " ", "\t "):
+        for headers in [("authorization", empty)], [("authorization", empty), ("x-api-key", empty)]:
+            assert read(*headers).kind is Kind.NONE
+        assert read(("authorization", empty), ("x-api-key", "theirs")).value == "theirs"
+        assert read(("authorization", "Bearer theirs"), ("x-api-key", empty)).value == "theirs"
+        with pytest.raises(Refusal):
+            read(("authorization", empty), ("authorization", "Bearer b"))
 
 
 def test_no_value_is_shown() -> None:

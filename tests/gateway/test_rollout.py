@@ -371,6 +371,19 @@ async def test_what_not(stage: Rolling, content: bytes) -> None:
     assert stage.seen is None
 
 
+@pytest.mark.parametrize("name", ["authorization", "x-api-key"])
+async def test_an_empty_credential_is_none(stage: Rolling, name: str) -> None:
+    """Else a table of what nobody may call would be as wide as the server behind it."""
+    stage.put("optional", LISTED)
+    for value in ("", " "):
+        assert (await stage.call({name: value}, content=body())).status_code == 200
+        assert stage.seen.all(name) in ([], [value], [""])
+        refused = await stage.call({name: value}, content=body(params={"name": "delete"}))
+        assert refused.status_code == 401
+        assert (await stage.call({name: value}, "GET")).status_code == 401
+    assert stage.seen is None
+
+
 async def test_only_a_session_has_a_stream_for_nobody(stage: Rolling) -> None:
     async def script(exchange: Exchange) -> None:
         await exchange.read()

@@ -92,7 +92,7 @@ class Credentials:
                 if authorization[0] not in _STAYS:
                     own.append((name, value))
             elif name == X_API_KEY:
-                key = self._told(b"Bearer " + value)
+                key = self._told(b"Bearer " + value) if value.strip() else _NOTHING
                 if key[0] not in _STAYS:
                     own.append((name, value))
             elif name in _WHENCE:
@@ -133,6 +133,8 @@ class Credentials:
     def _told(self, header: bytes) -> _Told:
         """What an Authorization header holds; the scheme matters to others' tokens only."""
         text = header.decode("latin-1")
+        if not text.strip():
+            return _NOTHING
         scheme, _, rest = text.partition(" ")
         bearer = scheme.lower() == "bearer"
         rest = rest.strip(" ")
@@ -169,10 +171,11 @@ class Credentials:
 
 
 def _first(authorization: _Told | None, key: _Told | None) -> _Told:
-    """What counts where a request shows two: what is ours, then what stands in Authorization."""
-    if key is None:
+    """What counts where a request shows two: what is ours, then what stands in Authorization. A
+    header with nothing in it shows nothing."""
+    if key is None or key[0] is Kind.NONE:
         return authorization or _NOTHING
-    if authorization is None:
+    if authorization is None or authorization[0] is Kind.NONE:
         return key
     if authorization[0] is not Kind.OURS and key[0] in _STAYS:
         return authorization if authorization[0] is Kind.API_KEY is key[0] else key
