@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from authgate.gateway.guard import STRANGERS
 from authgate.gateway.usage import MOST_CLIENTS, Usage
 from authgate.protocol.records import UsageRow
 from authgate.protocol.rollout import Kind
@@ -414,6 +416,31 @@ async def test_a_body_that_is_too_large_is_not_read(open_gate: OpenGate, tmp_pat
         assert (await stage.call(content=body(more="x" * 3000))).status_code == 413
         stage.put("optional")
         assert (await stage.call(content=body(more="x" * 3000))).status_code == 401
+
+
+async def test_strangers_bodies_do_not_fill_the_memory(stage: Rolling) -> None:
+    """Each may be as large as any, and is held before anything is known of who sends it."""
+    stage.put("optional", LISTED)
+    begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield body()[:10]
+        begun.release()
+        await go_on.wait()
+        yield body()[10:]
+
+    held = [asyncio.create_task(stage.call(content=slow())) for _ in range(STRANGERS)]
+    for _ in held:
+        await asyncio.wait_for(begun.acquire(), 10)
+    full = await stage.call(content=slow())
+    assert (full.status_code, full.headers["retry-after"]) == (503, "1")
+    large = await stage.call(content=body(more="x" * 70_000))
+    assert large.status_code == 503
+    assert (await stage.call()).status_code == 200  # a small one, as nearly all are
+    go_on.set()
+    assert {answer.status_code for answer in await asyncio.gather(*held)} == {200}
+    assert (await stage.call(content=slow())).status_code == 200
+    stage.upstream.seen.clear()
 
 
 # --- origins and sessions -------------------------------------------------------------------------

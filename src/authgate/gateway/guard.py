@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from authgate.gateway import legacy, one_reading, rollout
 from authgate.gateway.caller import STRICT, Caller, Passage, nobody
 from authgate.gateway.credentials import AUTHORIZATION, Presented
 from authgate.gateway.rollout import Found, Rollout
+from authgate.gateway.slots import Slots
 from authgate.gateway.standing import Standings
 from authgate.issuers.contract import AccessClaims, Verifier
 from authgate.observe import log
@@ -30,6 +31,7 @@ from authgate.store.contract import StoreUnavailable
 from authgate.web.answers import Answer, Header, json_answer, refusal_body, refusal_headers
 from authgate.web.origins import OriginRule
 from authgate.web.request import (
+    BODY_LIMIT,
     Disconnected,
     Message,
     Receive,
@@ -41,6 +43,7 @@ from authgate.web.request import (
 )
 
 KEY_LOOKS_EVERY = 1.0  # seconds
+STRANGERS = 64  # large bodies held at once for callers without a credential, of all of them
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -96,6 +99,7 @@ class Guard:
     rollout: Rollout
     body_limit: int
     first: Callable[[], tuple[str, ...] | None]
+    reading: Slots = field(default_factory=lambda: Slots(STRANGERS, STRANGERS))
 
     async def admit(self, request: Request, receive: Receive) -> Admitted:
         """Who calls, and how the call goes on; raises `Refusal`."""
@@ -217,11 +221,21 @@ class Guard:
             if not named or Routing(request.header(b"mcp-protocol-version")).stateless:
                 raise _why(found)
             return receive
-        body = await read_body(request.scope, receive, self.body_limit)
+        body = await self._strangers_body(request, receive)
         call = await one_reading.only_call(request.scope["headers"], body)
         if call is None or not rules.anonymous.allows(call.method, call.name):
             raise _why(found)
         return again(body, receive)
+
+    async def _strangers_body(self, request: Request, receive: Receive) -> bytes:
+        """A body that nobody answers for. Of large ones there are so many at once: those who pass
+        have their share of the memory by `slots`, and a stranger comes here before that."""
+        declared = request.header(b"content-length") or ""
+        little = min(BODY_LIMIT, self.body_limit)
+        if declared.isdigit() and len(declared) < 10 and int(declared) <= little:
+            return await read_body(request.scope, receive, little)
+        with self.reading.taken("", stream=False):
+            return await read_body(request.scope, receive, self.body_limit)
 
     async def _verify(self, token: str, now: int) -> AccessClaims:
         """Verify, once more after a look for keys that another process may have added."""
