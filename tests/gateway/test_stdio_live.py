@@ -282,6 +282,20 @@ async def test_its_words_are_in_the_log_with_the_person() -> None:
         assert lines[0]["subject"].startswith("ag_")
 
 
+async def test_on_the_event_loop_of_a_real_server() -> None:
+    """uvloop's own way to start a program gives it our files and hides the end of its output."""
+    with around(PROGRAM) as server:
+        standing = Standing(server)
+        # Two people: whose program failed at its start has to wait a moment for another.
+        for mode, person in (("legacy", ALICE), ("2026-07-28", BOB)):
+            async with standing.client(mode, person) as client:
+                said: Any = (await client.call_tool("whoami", {})).structured_content
+                assert [entry for entry in said["fds"] if int(entry.split()[0]) > 2] == []
+                with pytest.raises(MCPError, match="ended before it answered"):
+                    await in_time(client.call_tool("close_output", {}))
+            await gone(said["pid"])
+
+
 # --- settings -------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,8 @@ from dataclasses import dataclass, field
 from authgate.gateway.stdio_lines import CHUNK, Logged, TooLong, lines
 from authgate.gateway.stdio_warden import Warden
 from authgate.observe import log
+
+Process = subprocess.Popen[bytes]
 
 ASKED = 1.0  # seconds to end after its input has, as MCP's stdio transport wants it
 TERMINATED = 1.0
@@ -48,15 +52,56 @@ def environment(given: Mapping[str, str], more: tuple[str, ...]) -> dict[str, st
     return {name: given[name] for name in (*KEPT, *more) if name in given}
 
 
+class Pipes:
+    """A program's three streams: our ends, and `theirs` until it has them.
+
+    Pairs of sockets: uvloop closes the number of a pipe's file twice, and the second time it may be
+    somebody else's. A loop's own way to start processes is no way out: uvloop's leaves a program
+    our open files, and second copies of its streams, so that the end of its output is never seen.
+    """
+
+    def __init__(self) -> None:
+        pairs = [socket.socketpair() for _ in range(3)]
+        self._ours = [pair[0] for pair in pairs]
+        self.theirs = [pair[1] for pair in pairs]
+        self._writers: list[asyncio.StreamWriter] = []
+        self.input: asyncio.StreamWriter
+        self.output: asyncio.StreamReader
+        self.words: asyncio.StreamReader
+
+    async def connect(self) -> None:
+        """The program has its ends."""
+        made = []
+        for end in self._ours:
+            reader, writer = await asyncio.open_unix_connection(sock=end, limit=CHUNK)
+            self._writers.append(writer)
+            made.append(reader)
+        self.input = self._writers[0]
+        _, self.output, self.words = made
+
+    def give(self) -> None:
+        """Let go of the program's ends, which it has or never will."""
+        for end in self.theirs:
+            end.close()
+
+    def close(self) -> None:
+        """Let go of ours; who still waits for one of them waits no more."""
+        for writer in self._writers:
+            writer.close()
+        for end in self._ours[len(self._writers) :]:
+            end.close()
+
+
 class Program:
     """A running program, in a session and process group of its own."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, launch: Launch, subject: str, warden: Warden
+        self, process: Process, pipes: Pipes, launch: Launch, subject: str, warden: Warden
     ) -> None:
         self.pid = process.pid
         self.started_at = time.monotonic()
         self._process = process
+        self._pipes = pipes
         self._launch = launch
         self._warden = warden
         self._subject = subject
@@ -70,28 +115,31 @@ class Program:
         cls, launch: Launch, subject: str, told: Mapping[str, str], warden: Warden
     ) -> Program:
         """Start one for `subject`, with `told` in its environment; raises `ProgramGone`."""
-        pipe = asyncio.subprocess.PIPE
+        pipes = Pipes()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *launch.command,
-                stdin=pipe,
-                stdout=pipe,
-                stderr=pipe,
+            process = subprocess.Popen(  # noqa: S603, ASYNC220 - the operator's; some milliseconds
+                launch.command,
+                stdin=pipes.theirs[0].fileno(),
+                stdout=pipes.theirs[1].fileno(),
+                stderr=pipes.theirs[2].fileno(),
                 env={**launch.environment, **told},
                 start_new_session=True,
-                limit=CHUNK,
             )
         except (OSError, ValueError) as error:
             log.error("upstream.not_started", command=launch.command[0], error=type(error).__name__)
+            pipes.close()
             raise ProgramGone from None
-        program = cls(process, launch, subject, warden)
+        finally:
+            pipes.give()
+        await pipes.connect()
+        program = cls(process, pipes, launch, subject, warden)
         log.info("upstream.started", subject=subject, pid=process.pid)
         return program
 
     @property
     def exited(self) -> bool:
         """Has it ended? What it started may still hold its output open."""
-        return self._process.returncode is not None
+        return self._process.poll() is not None
 
     @property
     def was_ended(self) -> bool:
@@ -100,9 +148,8 @@ class Program:
 
     async def messages(self) -> AsyncIterator[bytes | TooLong]:
         """What it says on its standard output, line by line, until that ends."""
-        assert self._process.stdout is not None
         with contextlib.suppress(OSError):
-            async for line in lines(self._process.stdout, self._launch.line_limit):
+            async for line in lines(self._pipes.output, self._launch.line_limit):
                 yield line
 
     async def write(self, message: bytes) -> None:
@@ -111,8 +158,7 @@ class Program:
         One at a time, and none before the last is nearly through: whoever gives up while waiting
         leaves nothing behind in memory.
         """
-        pipe = self._process.stdin
-        assert pipe is not None
+        pipe = self._pipes.input
         try:
             async with self._writing:
                 await pipe.drain()
@@ -130,9 +176,7 @@ class Program:
         await asyncio.shield(self._ending)
 
     async def _end(self) -> None:
-        pipe = self._process.stdin
-        assert pipe is not None
-        pipe.close()
+        self._pipes.input.close()
         if not await self._exits_within(ASKED):
             self._signal(signal.SIGTERM)
             if not await self._exits_within(TERMINATED):
@@ -142,9 +186,7 @@ class Program:
         self._signal(signal.SIGKILL)
         self._warden.forget(self.pid)
         # A process that left the group may hold the pipes open for ever; ours must not wait for it.
-        transport = self._process._transport  # type: ignore[attr-defined]
-        with contextlib.suppress(PermissionError):  # it became another user's
-            transport.close()
+        self._pipes.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._words, KILLED)
         log.info(
@@ -165,9 +207,8 @@ class Program:
             os.killpg(self.pid, number)
 
     async def _log_words(self) -> None:
-        assert self._process.stderr is not None
         logged = Logged("upstream.stderr", subject=self._subject, pid=self.pid)
         with contextlib.suppress(OSError):
-            async for line in lines(self._process.stderr, CHUNK):
+            async for line in lines(self._pipes.words, CHUNK):
                 logged.say(line.head if isinstance(line, TooLong) else line)
         logged.flush()
