@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from authgate.gateway import stdio_memory, stdio_warden
 from authgate.gateway.stdio_lines import BURST, Logged, TooLong, answered, lines, visible
+from authgate.gateway.stdio_process import Launch, Program, ProgramGone
+from authgate.gateway.stdio_warden import Warden
 from tests.gateway.live_proxy import initialize
 from tests.gateway.proxying import until
 from tests.gateway.stdio_gate import around, gone
@@ -249,3 +252,23 @@ def test_words_are_logged_at_a_rate(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.count("chatter") == BURST
     assert "later" in said
     assert "lines=50" in said or '"lines": 50' in said
+
+
+async def test_no_program_begins_that_nobody_knows_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where our files run out in between, it would run on for ever."""
+    started: list[Any] = []
+
+    def start(*given: Any, **more: Any) -> Any:
+        started.append(given)
+        raise OSError
+
+    async def no_more_files(*_: Any, **__: Any) -> Any:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr("authgate.gateway.stdio_process.subprocess.Popen", start)
+    monkeypatch.setattr("asyncio.open_unix_connection", no_more_files)
+    warden = Warden()
+    launch = Launch(("sleep", "30"), {}, 1000)
+    with pytest.raises(ProgramGone):
+        await Program.start(launch, "ada", {}, warden)
+    assert started == []

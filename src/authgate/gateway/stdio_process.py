@@ -70,7 +70,7 @@ class Pipes:
         self.words: asyncio.StreamReader
 
     async def connect(self) -> None:
-        """The program has its ends."""
+        """Make streams of our ends; raises `OSError`."""
         made = []
         for end in self._ours:
             reader, writer = await asyncio.open_unix_connection(sock=end, limit=CHUNK)
@@ -117,6 +117,9 @@ class Program:
         """Start one for `subject`, with `told` in its environment; raises `ProgramGone`."""
         pipes = Pipes()
         try:
+            # Before there is a program: from its start on nothing fails, or is waited for, until
+            # somebody knows of it and will end it.
+            await pipes.connect()
             process = subprocess.Popen(  # noqa: S603, ASYNC220 - the operator's; some milliseconds
                 launch.command,
                 stdin=pipes.theirs[0].fileno(),
@@ -131,7 +134,6 @@ class Program:
             raise ProgramGone from None
         finally:
             pipes.give()
-        await pipes.connect()
         program = cls(process, pipes, launch, subject, warden)
         log.info("upstream.started", subject=subject, pid=process.pid)
         return program
