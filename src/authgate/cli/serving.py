@@ -49,7 +49,7 @@ KEEP_ALIVE = 75
 LAST_CALL = 4.0
 FILES = 65_536
 # New objects. What the requests in progress hold is no garbage, and to look through it after every
-# 700, as Python does by itself, took a tenth of a call through the gateway.
+# 700, as Python does by itself, took 7 to 9 % of a call through the gateway (docs/performance.md).
 COLLECT_AFTER = 5000
 
 
