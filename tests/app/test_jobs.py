@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from authgate.app import jobs
 from authgate.store.contract import StoreUnavailable, Swept
+from tests.security.making import NOW, loaded_ring, opened_store
 
 TROUBLES = [StoreUnavailable("locked"), RuntimeError("a bug")]
 
@@ -31,7 +33,7 @@ async def test_the_sweep_outlives_a_trouble(
     monkeypatch.setattr(jobs, "SWEEP_EVERY", 0.001)
     again, met = asyncio.Event(), []
 
-    async def sweep(now: int, *, access_ttl: int) -> Swept:
+    async def sweep(now: int, *, access_ttl: int, audit_days: int) -> Swept:
         if not met:
             met.append(trouble)
             raise trouble
@@ -42,7 +44,11 @@ async def test_the_sweep_outlives_a_trouble(
         return 0
 
     store = SimpleNamespace(sweep=sweep, forget_signing_keys=forget)
-    core: Any = SimpleNamespace(store=store, policy=SimpleNamespace(access_token_ttl=1))
+    core: Any = SimpleNamespace(
+        store=store,
+        policy=SimpleNamespace(access_token_ttl=1),
+        settings=SimpleNamespace(audit_days=1),
+    )
     await turns(jobs.sweeping(core), again)
 
 
@@ -60,5 +66,33 @@ async def test_the_watch_for_keys_outlives_a_trouble(
         again.set()
         return False
 
-    core: Any = SimpleNamespace(keys=SimpleNamespace(refresh=refresh))
+    async def rotate(now: int, days: int) -> None:
+        assert met, "nothing is made where the keys could not be read"
+        assert days == 30
+
+    keys = SimpleNamespace(refresh=refresh, rotate_when_due=rotate)
+    core: Any = SimpleNamespace(keys=keys, settings=SimpleNamespace(key_rotation_days=30))
     await turns(jobs.reading_keys(core), again)
+
+
+async def test_the_watch_makes_a_key_that_is_due_and_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "KEYS_EVERY", 0.001)
+    monkeypatch.setattr(jobs, "now", lambda: NOW + 30 * 86_400)
+    async with opened_store(tmp_path) as store:
+        rings = [await loaded_ring(store), await loaded_ring(store)]
+        assert [ring.version for ring in rings] == [1, 1]
+        settings = SimpleNamespace(key_rotation_days=30)
+        cores: list[Any] = [SimpleNamespace(keys=ring, settings=settings) for ring in rings]
+        running = [asyncio.create_task(jobs.reading_keys(core)) for core in cores]
+        try:
+            for _ in range(2000):
+                if [ring.version for ring in rings] == [2, 2]:
+                    break
+                await asyncio.sleep(0.005)
+        finally:
+            for job in running:
+                job.cancel()
+        assert len(await store.signing_keys()) == 2
+        assert rings[0].jwks() == rings[1].jwks()

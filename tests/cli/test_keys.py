@@ -54,6 +54,26 @@ def test_rotating_at_once(operator: Operator) -> None:
     ]
 
 
+def test_revoking_the_only_key(operator: Operator) -> None:
+    (key,) = operator.run("keys", "list", "--json").json
+    asked = operator.run("keys", "revoke", "--", key["kid"])
+    assert asked.code == 2
+    assert "--yes" in asked.err
+    done = operator.run("keys", "revoke", "--yes", "--", key["kid"])
+    assert done.code == 0
+    assert "refresh" in done.out
+    old, new = operator.run("keys", "list", "--json").json
+    assert (old["kid"], old["state"]) == (key["kid"], "retired")
+    assert new["state"] == "signing"
+    assert new["kid"] in done.out
+    again = operator.run("keys", "revoke", "--yes", "--", key["kid"])
+    assert (again.code, again.out) == (1, "")
+    assert "keys list" in again.err
+    dashed = operator.run("keys", "revoke", "-Zq8", "--yes")
+    assert (dashed.code, dashed.out) == (1, "")
+    assert "'-Zq8'" in dashed.err
+
+
 def test_for_people(operator: Operator) -> None:
     assert "signs from" in operator.run("keys", "rotate").out
     out = operator.run("keys", "list").out

@@ -19,8 +19,9 @@ COMMANDS = [
     ("migrate",),
     *(("people", name) for name in ("add", "list", "disable", "enable", "remove", "set-password")),
     *(("clients", name) for name in ("list", "show", "remove")),
-    *(("keys", name) for name in ("list", "rotate", "import")),
+    *(("keys", name) for name in ("list", "rotate", "revoke", "import")),
     *(("api-keys", name) for name in ("add", "list", "revoke")),
+    *(("audit", name) for name in ("tail", "export")),
     ("rollout",),
 ]
 READING = [

@@ -20,10 +20,10 @@ from authgate.protocol.errors import Reason, Refusal
 from authgate.security.compact import b64encode, decode_segment
 from authgate.security.key_material import KeyUnusable, generate
 from authgate.security.keys import KeyRing, key_states
-from authgate.security.vault import SealedValueUnreadable
+from authgate.security.vault import SealedValueUnreadable, Vault
 from authgate.store.sqlite import SqliteStore
 from tests.clauses import clause
-from tests.security.making import NOW, OTHER_SECRET, loaded_ring, make_vault, opened_store
+from tests.security.making import NOW, OTHER_SECRET, SECRET, loaded_ring, make_vault, opened_store
 from tests.security.test_key_material import PRIVATE_MEMBERS, pem_of
 
 CLAIMS = {"iss": "x", "sub": "y"}
@@ -147,6 +147,131 @@ async def test_rotations_are_in_the_audit_trail(store: SqliteStore) -> None:
     [event] = await store.audit_events(limit=1)
     assert (event.event, event.actor) == ("keys.rotate", "operator")
     assert event.detail["kid"] == record.kid
+
+
+# --- on schedule, and in an emergency ----------------------------------------------------------
+
+DAYS = 30
+DUE = NOW + DAYS * 86_400
+
+
+async def test_a_key_is_followed_when_it_is_old_enough_and_overlaps(store: SqliteStore) -> None:
+    ring = await loaded_ring(store, access_ttl=3600)
+    [old] = kids(ring)
+    assert await ring.rotate_when_due(DUE - 1, DAYS) is None
+    assert await ring.rotate_when_due(DUE, 0) is None
+    made = await ring.rotate_when_due(DUE, DAYS)
+    assert made is not None
+    await ring.refresh(DUE)
+    assert kids(ring) == [made.kid, old]
+    last = token_of(ring, DUE + 599)
+    assert kid_of(last) == old
+    assert kid_of(token_of(ring, DUE + 600)) == made.kid
+    retires_at = DUE + 600 + 3600 + 60
+    await ring.refresh(retires_at - 1)
+    assert ring.verify(last) == CLAIMS
+    await ring.refresh(retires_at)
+    assert kids(ring) == [made.kid]
+    assert await ring.rotate_when_due(DUE + 1, DAYS) is None  # the new one is young
+    [event] = [e for e in await store.audit_events() if e.event == "keys.rotate"]
+    assert (event.actor, event.at, event.detail["kid"]) == ("schedule", DUE, made.kid)
+
+
+async def test_of_processes_that_see_it_due_at_once_one_makes_the_key(tmp_path: Path) -> None:
+    async with opened_store(tmp_path) as one, opened_store(tmp_path) as other:
+        rings = [KeyRing(store, make_vault()) for store in (one, other) * 10]
+        await asyncio.gather(*(ring.load(NOW) for ring in rings))
+        for turn in (1, 2, 3):
+            at = NOW + turn * (DAYS * 86_400 + 60)
+            made = await asyncio.gather(*(ring.rotate_when_due(at, DAYS) for ring in rings))
+            assert len([key for key in made if key]) == 1
+            assert len(await one.signing_keys()) == 1 + turn
+            await asyncio.gather(*(ring.refresh(at) for ring in rings))
+            assert len({ring.jwks() for ring in rings}) == 1
+
+
+async def test_a_schedule_keeps_the_algorithm_of_an_imported_key(store: SqliteStore) -> None:
+    ring = await loaded_ring(store)
+    imported = await ring.import_pem(pem_of(generate("RS256")), NOW)
+    made = await ring.rotate_when_due(DUE + 60, DAYS)
+    assert made is not None
+    assert made.algorithm == imported.algorithm == "RS256"
+
+
+async def test_revoking_the_key_that_signs_puts_another_in_its_place(store: SqliteStore) -> None:
+    ring = await loaded_ring(store)
+    leaked = token_of(ring)
+    [kid] = kids(ring)
+    made = await ring.revoke(kid, NOW + 5)
+    assert made is not None
+    assert await ring.refresh(NOW + 5) is True
+    assert kids(ring) == [made.kid]
+    assert refusal(ring, leaked) is Reason.TOKEN_KEY_UNKNOWN
+    assert kid_of(token_of(ring, NOW + 5)) == made.kid
+    assert ring.verify(token_of(ring, NOW + 5)) == CLAIMS
+    (event,) = [e for e in await store.audit_events() if e.event == "keys.revoke"]
+    assert event.detail == {"kid": kid, "replacement": made.kid}
+    for gone in (kid, "nobody"):
+        with pytest.raises(KeyUnusable, match="keys list"):
+            await ring.revoke(gone, NOW + 6)
+
+
+@pytest.mark.parametrize("which", ["signing", "next", "retiring"])
+async def test_revoking_one_key_leaves_the_tokens_of_the_others(
+    store: SqliteStore, which: str
+) -> None:
+    ring = await loaded_ring(store)
+    tokens = {"retiring": token_of(ring)}
+    await ring.rotate(NOW)
+    await ring.refresh(NOW)
+    tokens["signing"] = token_of(ring, NOW + 600)
+    await ring.rotate(NOW + 700)
+    states = {state: key.kid for key, state in key_states(await store.signing_keys(), NOW + 700)}
+    made = await ring.revoke(states[which], NOW + 700)
+    assert (made is None) == (which == "retiring")
+    await ring.refresh(NOW + 700)
+    for state, token in tokens.items():
+        if state == which:
+            assert refusal(ring, token) is Reason.TOKEN_KEY_UNKNOWN
+        else:
+            assert ring.verify(token) == CLAIMS
+    # Now, and when the one that was next would have begun: what signs outlives its tokens.
+    for at in (NOW + 700, NOW + 1301):
+        signed = token_of(ring, at)
+        await ring.refresh(at + 3600)
+        assert ring.verify(signed) == CLAIMS
+    assert states[which] not in kids(ring)
+
+
+async def test_es256_and_rs256_stand_side_by_side_and_the_newest_signs(store: SqliteStore) -> None:
+    ring = await loaded_ring(store)
+    tokens = [token_of(ring)]
+    for algorithm in ("RS256", "ES256"):
+        await ring.import_pem(pem_of(generate(algorithm)), NOW)
+        await ring.refresh(NOW)
+        tokens.append(token_of(ring))
+        assert kid_of(tokens[-1]) == kids(ring)[0]
+    published = json.loads(ring.jwks())["keys"]
+    assert [key["alg"] for key in published] == ["ES256", "RS256", "ES256"]
+    assert len({kid_of(token) for token in tokens}) == 3
+    for token in tokens:
+        assert ring.verify(token) == CLAIMS
+
+
+async def test_a_key_sealed_under_the_secret_before_is_opened(store: SqliteStore) -> None:
+    """`new,old`: what was sealed is read, what is sealed anew needs the new one alone."""
+    token = token_of(await loaded_ring(store))
+    both = KeyRing(store, Vault([OTHER_SECRET, SECRET]))
+    await both.load(NOW + 5)
+    assert both.verify(token) == CLAIMS
+    assert kid_of(token_of(both, NOW + 5)) == kid_of(token)
+    await both.rotate(NOW + 5)
+    at = NOW + 605
+    await both.refresh(at)
+    alone = KeyRing(store, make_vault(OTHER_SECRET))
+    await alone.load(at)  # the old key is published still, and not unsealed any more
+    assert alone.verify(token) == CLAIMS
+    assert both.verify(token_of(alone, at)) == CLAIMS
 
 
 async def test_a_clock_set_back_does_not_leave_us_without_a_key(store: SqliteStore) -> None:

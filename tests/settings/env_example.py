@@ -28,6 +28,7 @@ GROUPS = {
         "AUTHGATE_DATA_DIR",
         "AUTHGATE_DATABASE_URL",
         "AUTHGATE_SECRET_KEY",
+        "AUTHGATE_AUDIT_DAYS",
     ),
     "Who signs in, and where they are known": (
         "AUTHGATE_ISSUER",
@@ -87,6 +88,7 @@ GROUPS = {
         "AUTHGATE_REFRESH_TOKEN_TTL",
         "AUTHGATE_REFRESH_GRACE",
         "AUTHGATE_SIGNING_ALG",
+        "AUTHGATE_KEY_ROTATION_DAYS",
     ),
     "How often": (
         "AUTHGATE_LIMIT_ACCOUNT",

@@ -34,6 +34,8 @@ GOOD = {
     "AUTHGATE_REFRESH_TOKEN_TTL": ["1", "31536000"],
     "AUTHGATE_REFRESH_GRACE": ["0", "600"],
     "AUTHGATE_SIGNING_ALG": ["ES256", "RS256"],
+    "AUTHGATE_KEY_ROTATION_DAYS": ["0", "30", "3650"],
+    "AUTHGATE_AUDIT_DAYS": ["0", "365", "36500"],
     "AUTHGATE_REDIRECT_SCHEMES": ["cursor", "cursor vscode com.example.app"],
     "AUTHGATE_LIMIT_ACCOUNT": ["10/minute", "100/5 seconds", "1/day"],
     "AUTHGATE_LIMIT_ADDRESS": ["200/hour"],
@@ -161,6 +163,8 @@ BAD = {
     "AUTHGATE_REFRESH_TOKEN_TTL": [("0", "above 0"), ("30 days", "whole number")],
     "AUTHGATE_REFRESH_GRACE": [("-1", "0 or more"), ("601", "600 or less"), ("x", "whole")],
     "AUTHGATE_SIGNING_ALG": [("HS256", "ES256 or RS256"), ("none", "ES256 or RS256")],
+    "AUTHGATE_KEY_ROTATION_DAYS": [("-1", "0 or more"), ("3651", "3650 or less"), ("x", "whole")],
+    "AUTHGATE_AUDIT_DAYS": [("-1", "0 or more"), ("36501", "36500 or less"), ("x", "whole")],
     "AUTHGATE_REDIRECT_SCHEMES": [
         ("javascript", "private-use"),
         ("cursor https", "private-use"),

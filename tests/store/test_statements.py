@@ -20,7 +20,7 @@ from tests.store.contract import samples
 
 STATEMENTS = compiled.sqlite_statements()
 # Read whole on purpose: a handful of keys, one row of version, all accounts and all API keys for
-# the operator's list, and the trail, whose LIMIT stops the scan at the newest.
+# the operator's list, and the trail, whose LIMIT stops the scan at the newest, or at the oldest.
 MAY_SCAN = {
     "signing_keys": "signing_keys",
     "insert_first_signing_key": "signing_keys",
@@ -31,6 +31,7 @@ MAY_SCAN = {
     "accounts": "accounts",
     "api_keys": "api_keys",
     "audit_events": "audit_events",
+    "sweep_audit": "audit_events",
 }
 
 

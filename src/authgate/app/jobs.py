@@ -23,7 +23,11 @@ async def sweeping(core: Core) -> None:
     """Remove what nothing can need any more, in small batches, for as long as the process lives."""
     while True:
         try:
-            swept = await core.store.sweep(now(), access_ttl=core.policy.access_token_ttl)
+            swept = await core.store.sweep(
+                now(),
+                access_ttl=core.policy.access_token_ttl,
+                audit_days=core.settings.audit_days,
+            )
             await core.store.forget_signing_keys(now())
             if swept.total:
                 log.debug("store.swept", rows=swept.total)
@@ -38,12 +42,20 @@ async def sweeping(core: Core) -> None:
 
 
 async def reading_keys(core: Core) -> None:
-    """See a rotation made by the command line or another worker within seconds."""
+    """See a rotation made by the command line or another worker within seconds; make it when due.
+
+    After the reading, and only if that went well: a process whose secret does not open the key that
+    signs would make one that the others cannot open.
+    """
     while True:
         await asyncio.sleep(KEYS_EVERY)
         try:
             if await core.keys.refresh(now()):
                 log.info("keys.changed")
+            made = await core.keys.rotate_when_due(now(), core.settings.key_rotation_days)
+            if made is not None:
+                await core.keys.refresh(now())
+                log.info("keys.rotated", kid=made.kid, signs_from=made.signs_from)
         except (StoreUnavailable, SealedValueUnreadable, KeyUnusable) as trouble:
             # The keys in use stay in use: one unreadable row must not end this watch.
             log.warning("keys.read_failed", detail=str(trouble))

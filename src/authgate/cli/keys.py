@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authgate.cli.common import fail, moment, print_json, print_table, with_core
-from authgate.cli.options import AsJson, EnvFile
+from authgate.cli.common import confirm, fail, moment, print_json, print_table, with_core
+from authgate.cli.options import AsJson, EnvFile, Yes
 
 if TYPE_CHECKING:
     from authgate.app import Core
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     States = list[tuple[SigningKey, KeyState]]
 
-commands = typer.Typer(help="List, rotate and import signing keys.", no_args_is_help=True)
+commands = typer.Typer(help="List, rotate, revoke and import signing keys.", no_args_is_help=True)
 
 MAX_PEM = 65_536
 
@@ -79,6 +79,43 @@ def rotate(
     _tell("Made", with_core(env_file, work), env_file, as_json=as_json)
 
 
+# A name of a key may begin with a dash: one in 64 does.
+@commands.command("revoke", context_settings={"ignore_unknown_options": True})
+def revoke(
+    kid: Annotated[
+        str, typer.Argument(metavar="KID", show_default=False, help="As `keys list` shows it.")
+    ],
+    yes: Yes = False,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Believe a key no more: it leaves the JWKS, and its tokens are refused, within seconds.
+
+    Only this key. If it signs now or next, a new one that signs at once takes its place. After a
+    break-in, where no key can be trusted, `authgate keys rotate --at-once` ends all of them.
+
+    \b
+    Examples:
+      authgate keys revoke KID
+      authgate keys revoke --yes -- -KID
+    """
+    confirm(f"Refuse every access token that {kid} signed? Clients have to refresh.", yes=yes)
+
+    async def work(core: Core) -> SigningKey | None:
+        from authgate.app import now
+
+        return await core.keys.revoke(kid, now())
+
+    made = with_core(env_file, work)
+    if as_json:
+        print_json({"revoked": kid, "replacement": made.kid if made else None})
+        return
+    typer.echo(f"Revoked {kid}. Running servers refuse its tokens within seconds.")
+    typer.echo("Clients get 401 for them and refresh by themselves; nobody signs in again.")
+    if made is not None:
+        typer.echo(f"Made the {made.algorithm} key {made.kid} in its place: it signs now.")
+
+
 @commands.command("import")
 def import_(
     file: Annotated[
@@ -96,6 +133,8 @@ def import_(
     env_file: EnvFile = None,
 ) -> None:
     """Take over a private key. It decides the algorithm and signs at once.
+
+    After AUTHGATE_KEY_ROTATION_DAYS it is followed by a key that is made here, like any other.
 
     \b
     Example:

@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from authgate import __version__
-from authgate.cli import api_keys, clients, demo, doctor, keys, migrate, people, rollout, serve
+from authgate.cli import (
+    api_keys,
+    audit,
+    clients,
+    demo,
+    doctor,
+    keys,
+    migrate,
+    people,
+    rollout,
+    serve,
+)
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _EXIT_CODES = "Exit codes: 0 done; 1 refused, not found or not possible; 2 wrong usage or settings."
@@ -39,6 +50,7 @@ def tree() -> typer.Typer:
     root.add_typer(clients.commands, name="clients")
     root.add_typer(keys.commands, name="keys")
     root.add_typer(api_keys.commands, name="api-keys")
+    root.add_typer(audit.commands, name="audit")
     root.command("rollout")(rollout.rollout)
     root.command("migrate")(migrate.migrate)
     return root

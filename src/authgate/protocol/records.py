@@ -345,8 +345,8 @@ class Account:
 class AuditEvent:
     """One line of the audit trail: who did what, with which client, from where, how it ended.
 
-    `actor` is a `sub`, `operator` (command line) or None for a stranger. `detail` never holds a
-    secret, nor a digest of one.
+    `actor` is a `sub`, `operator` (command line), `schedule` (nobody: it was time) or None for a
+    stranger. `detail` never holds a secret, nor a digest of one.
     """
 
     at: int

@@ -9,6 +9,7 @@ token says can add one, and an unknown name costs a look into a dictionary. Neve
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
@@ -34,6 +35,7 @@ from authgate.security.vault import Vault
 from authgate.store.contract import Store
 
 LEAD_SECONDS = 600  # our JWKS is cached for 300 s: twice that, and nobody can have missed the key
+DAY = 86_400
 OVERLAP_SECONDS = 60  # between the last token's end and the key's: clocks and slow requests
 
 KeyState = Literal["next", "signing", "retiring", "retired"]
@@ -178,6 +180,47 @@ class KeyRing:
         """Take over a private key; it decides the algorithm and signs at once."""
         return await self._add(read_pem(pem), now, now, "keys.import")
 
+    async def rotate_when_due(self, now: int, days: int) -> SigningKey | None:
+        """What `rotate` does, if the newest key is `days` old; None if not, or with 0 days.
+
+        Any number of processes may ask at once: one of them makes the key. It has the algorithm of
+        the one it follows, not the setting's: a schedule must not change what verifiers have to
+        understand. Imported keys grow old like all others.
+        """
+        rows = await self._store.signing_keys()
+        if not days or not rows or now < rows[-1].created_at + days * DAY:
+            return None
+        newest, signs_from = rows[-1], now + LEAD_SECONDS
+        # Requests go on meanwhile: an RSA key takes a while to find.
+        made = await asyncio.to_thread(generate, newest.algorithm)
+        key = self._sealed(made, rows, now, signs_from)
+        told = _told(now, "keys.rotate", key, "schedule")
+        ends = self._overlapped(signs_from)
+        won = await self._store.supersede_signing_key(newest.kid, key, ends, told)
+        return key if won else None
+
+    async def revoke(self, kid: str, now: int) -> SigningKey | None:
+        """Believe `kid` no more. Returns the key that was made to sign at once in its place.
+
+        None for a key on its way out: those that sign now and next stay. Either of these is
+        replaced, even where another could sign: one on its way out would leave the JWKS before the
+        tokens it signs now expire. Needs no loaded ring. Raises `KeyUnusable` if no such key is
+        believed.
+        """
+        rows = await self._store.signing_keys()
+        states = {key.kid: state for key, state in key_states(rows, now)}
+        if states.get(kid) not in {"signing", "next", "retiring"}:
+            raise KeyUnusable(f"No key {kid!r} is in use. See: authgate keys list")
+        made = None
+        if states[kid] != "retiring":
+            made = self._sealed(generate(self._algorithm), rows, now, now)
+        detail: dict[str, object] = {"kid": kid, "replacement": made.kid if made else None}
+        told = AuditEvent(now, "keys.revoke", "done", "operator", detail=detail)
+        ends = self._overlapped(now)
+        if not await self._store.revoke_signing_key(kid, now, made, ends, told):
+            raise KeyUnusable(f"No key {kid!r} is in use any more: somebody else was first.")
+        return made
+
     async def _add(
         self,
         key: PrivateKey,
@@ -188,22 +231,29 @@ class KeyRing:
         retire_others_at: int | None = None,
     ) -> SigningKey:
         rows = await self._store.signing_keys()
-        # Strictly later than every other key: which of two is newer must never be a tie.
-        created_at = max([now, *(row.created_at + 1 for row in rows)])
-        record = to_record(key, self._vault, created_at=created_at, signs_from=signs_from)
+        record = self._sealed(key, rows, now, signs_from)
         if any(row.kid == record.kid for row in rows):
             raise KeyUnusable("This key is already among the signing keys; bring another one.")
-        audit = AuditEvent(
-            at=now,
-            event=event,
-            outcome="done",
-            actor="operator",
-            detail={"kid": record.kid, "algorithm": record.algorithm, "signs_from": signs_from},
-        )
         if retire_others_at is None:
-            retire_others_at = signs_from + self._access_ttl + OVERLAP_SECONDS
-        await self._store.add_signing_key(record, retire_others_at, audit)
+            retire_others_at = self._overlapped(signs_from)
+        await self._store.add_signing_key(record, retire_others_at, _told(now, event, record))
         return record
+
+    def _sealed(
+        self, key: PrivateKey, rows: Sequence[SigningKey], now: int, signs_from: int
+    ) -> SigningKey:
+        # Strictly later than every other key: which of two is newer must never be a tie.
+        created_at = max([now, *(row.created_at + 1 for row in rows)])
+        return to_record(key, self._vault, created_at=created_at, signs_from=signs_from)
+
+    def _overlapped(self, signs_from: int) -> int:
+        """The end of a key whose successor signs from then on: its last token has expired."""
+        return signs_from + self._access_ttl + OVERLAP_SECONDS
+
+
+def _told(now: int, event: str, key: SigningKey, actor: str = "operator") -> AuditEvent:
+    detail = {"kid": key.kid, "algorithm": key.algorithm, "signs_from": key.signs_from}
+    return AuditEvent(now, event, "done", actor, detail=detail)
 
 
 def key_states(keys: Sequence[SigningKey], now: int) -> list[tuple[SigningKey, KeyState]]:

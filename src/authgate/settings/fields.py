@@ -102,6 +102,20 @@ class Settings(SupabaseSettings, WorkOSSettings, GatewaySettings):
         validation_alias="AUTHGATE_SIGNING_ALG",
         description="Algorithm of signing keys that are made: ES256 or RS256.",
     )
+    key_rotation_days: int = Field(
+        30,
+        validation_alias="AUTHGATE_KEY_ROTATION_DAYS",
+        description="Days after which a new signing key follows by itself; 0: never.",
+        ge=0,
+        le=3650,
+    )
+    audit_days: int = Field(
+        365,
+        validation_alias="AUTHGATE_AUDIT_DAYS",
+        description="Days for which the audit trail is kept; 0: for ever.",
+        ge=0,
+        le=36_500,
+    )
     redirect_schemes: Annotated[Words, AfterValidator(values.known_schemes)] = Field(
         ("cursor",),
         validation_alias="AUTHGATE_REDIRECT_SCHEMES",

@@ -24,6 +24,7 @@ from authgate.store import (
     statements_rollout,
     statements_social,
     statements_sweep,
+    statements_upkeep,
 )
 
 _WIDTH = 100
@@ -52,6 +53,7 @@ def sqlite_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
         statements_social.positional(),
         statements_people.positional(sqlite.insert),
         statements_rollout.positional(sqlite.insert),
+        statements_upkeep.positional(),
     )
     mappings = (
         statements.named(),
@@ -59,6 +61,7 @@ def sqlite_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
         statements_people.named(),
         statements_rollout.named(),
         statements_sweep.named(),
+        statements_upkeep.named(),
     )
     return {
         **{n: _compile(s, "qmark") for group in tuples for n, s in group.items()},

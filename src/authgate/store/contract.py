@@ -33,10 +33,10 @@ from authgate.protocol.records import (
     RefreshToken,
     RotationOutcome,
     Session,
-    SigningKey,
     SocialTransaction,
     UsageRow,
 )
+from authgate.store.contract_upkeep import KeysAndTrail
 
 
 class StoreUnavailable(Exception):
@@ -60,13 +60,14 @@ class Swept:
     transactions: int = 0
     events: int = 0
     usage: int = 0
+    audit: int = 0
 
     @property
     def total(self) -> int:
         return sum(getattr(self, field.name) for field in fields(self))
 
 
-class Store(Protocol):
+class Store(KeysAndTrail, Protocol):
     """The whole memory of authgate."""
 
     # --- life -------------------------------------------------------------------------------
@@ -80,7 +81,9 @@ class Store(Protocol):
     async def ping(self) -> None:
         """Return if the store can read and write; raise `StoreUnavailable` otherwise."""
 
-    async def sweep(self, now: int, *, access_ttl: int, batch: int = 500) -> Swept:
+    async def sweep(
+        self, now: int, *, access_ttl: int, audit_days: int = 0, batch: int = 500
+    ) -> Swept:
         """Remove at most `batch` rows of each kind that nothing can need any more.
 
         Requests and sign-ins at a provider go ten minutes after their end (anybody may open
@@ -91,7 +94,8 @@ class Store(Protocol):
         registered itself goes when it has no live grant (not revoked, not expired), no open
         request and no code to redeem, and was unused for 90 days (24 hours if never used since
         registration). One that an operator vouches for stays. An event that was told goes after
-        7 days, a day's counts of usage after 90.
+        7 days, a day's counts of usage after 90. The trail is kept for `audit_days`, and for ever
+        with 0.
         """
 
     # --- clients ----------------------------------------------------------------------------
@@ -419,22 +423,6 @@ class Store(Protocol):
     async def usage(self, since_day: int) -> Sequence[UsageRow]:
         """The counts from that day (days since the epoch) on, by day, kind and client."""
 
-    # --- signing keys -----------------------------------------------------------------------
-
-    async def signing_keys(self) -> Sequence[SigningKey]:
-        """All keys, oldest first, retired ones included until swept."""
-
-    async def add_first_signing_key(self, key: SigningKey) -> None:
-        """Keep `key` only if there is no key at all (two workers start at once: one wins)."""
-
-    async def add_signing_key(
-        self, key: SigningKey, retire_others_at: int, audit: AuditEvent
-    ) -> None:
-        """Keep `key`; older keys that would end later, or never, end at `retire_others_at`."""
-
-    async def forget_signing_keys(self, now: int) -> int:
-        """Remove the keys whose `retires_at` has passed; returns how many."""
-
     # --- people of the embedded directory ---------------------------------------------------
 
     async def account_by_email(self, email_key: str) -> Account | None:
@@ -468,11 +456,3 @@ class Store(Protocol):
 
     async def remove_account(self, sub: str, now: int, audit: AuditEvent) -> bool:
         """Remove an account, its consents and sessions (the kept one too), and end its grants."""
-
-    # --- audit ------------------------------------------------------------------------------
-
-    async def record(self, audit: AuditEvent) -> None:
-        """Write an event that belongs to no other step (a refused sign-in, for instance)."""
-
-    async def audit_events(self, *, limit: int = 100) -> Sequence[AuditEvent]:
-        """The latest events, newest first."""

@@ -2,8 +2,8 @@
 
 `sqlite_engine` opens the file and runs the steps of `sqlite_steps` and `sqlite_upkeep`; the methods
 about people whom another service knows too are in `sqlite_people`, those of a rollout in
-`sqlite_rollout`. SQLAlchemy is nowhere on this path. Never here: SQL text (`sqlite_sql`), the
-mapping of rows (`rows`), a rule of OAuth.
+`sqlite_rollout`, those of signing keys and the trail in `sqlite_keys`. SQLAlchemy is nowhere on
+this path. Never here: SQL text (`sqlite_sql`), the mapping of rows (`rows`), a rule of OAuth.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from authgate.protocol.records import (
     RefreshToken,
     RotationOutcome,
     Session,
-    SigningKey,
     SocialTransaction,
 )
 from authgate.store import rows, sqlite_social, sqlite_steps, sqlite_upkeep
 from authgate.store import sqlite_sql as sql
 from authgate.store.contract import Swept
+from authgate.store.sqlite_keys import KeysAndTrail
 from authgate.store.sqlite_people import PeopleElsewhere
 from authgate.store.sqlite_rollout import Rollout
 
 
-class SqliteStore(PeopleElsewhere, Rollout):
+class SqliteStore(PeopleElsewhere, Rollout, KeysAndTrail):
     """See `contract.Store` for what each method promises."""
 
     # --- life -------------------------------------------------------------------------------
@@ -45,7 +45,9 @@ class SqliteStore(PeopleElsewhere, Rollout):
         self._reader.one(sql.REVISION)
         await self._write(sqlite_steps.ping)
 
-    async def sweep(self, now: int, *, access_ttl: int, batch: int = 500) -> Swept:
+    async def sweep(
+        self, now: int, *, access_ttl: int, audit_days: int = 0, batch: int = 500
+    ) -> Swept:
         requests = await self._write(sqlite_upkeep.sweep_requests, now, batch)
         sessions = await self._write(sqlite_upkeep.sweep_sessions, now, batch)
         codes = await self._write(sqlite_upkeep.sweep_codes, now, batch)
@@ -54,8 +56,9 @@ class SqliteStore(PeopleElsewhere, Rollout):
         transactions = await self._write(sqlite_upkeep.sweep_transactions, now, batch)
         events = await self._write(sqlite_upkeep.sweep_events, now, batch)
         usage = await self._write(sqlite_upkeep.sweep_usage, now, batch)
+        audit = await self._write(sqlite_upkeep.sweep_audit, now, audit_days, batch)
         return Swept(
-            requests, codes, tokens, grants, sessions, clients, transactions, events, usage
+            requests, codes, tokens, grants, sessions, clients, transactions, events, usage, audit
         )
 
     # --- clients ----------------------------------------------------------------------------
@@ -260,22 +263,6 @@ class SqliteStore(PeopleElsewhere, Rollout):
     ) -> int:
         return await self._write(sqlite_upkeep.close_sessions_of, sub, audit, begun_by)
 
-    # --- signing keys -----------------------------------------------------------------------
-
-    async def signing_keys(self) -> Sequence[SigningKey]:
-        return [rows.signing_key(row) for row in self._reader.all(sql.SIGNING_KEYS)]
-
-    async def add_first_signing_key(self, key: SigningKey) -> None:
-        await self._write(sqlite_upkeep.add_first_signing_key, key)
-
-    async def add_signing_key(
-        self, key: SigningKey, retire_others_at: int, audit: AuditEvent
-    ) -> None:
-        await self._write(sqlite_upkeep.add_signing_key, key, retire_others_at, audit)
-
-    async def forget_signing_keys(self, now: int) -> int:
-        return await self._write(sqlite_upkeep.forget_signing_keys, now)
-
     # --- people of the embedded directory ---------------------------------------------------
 
     async def account_by_email(self, email_key: str) -> Account | None:
@@ -307,11 +294,3 @@ class SqliteStore(PeopleElsewhere, Rollout):
 
     async def remove_account(self, sub: str, now: int, audit: AuditEvent) -> bool:
         return await self._write(sqlite_upkeep.remove_account, sub, now, audit)
-
-    # --- audit ------------------------------------------------------------------------------
-
-    async def record(self, audit: AuditEvent) -> None:
-        await self._write(sqlite_steps.record, audit)
-
-    async def audit_events(self, *, limit: int = 100) -> Sequence[AuditEvent]:
-        return [rows.audit_event(row) for row in self._reader.all(sql.AUDIT_EVENTS, (limit,))]

@@ -347,6 +347,9 @@ ADD_USAGE = (
     "would_refuse = (usage_counts.would_refuse + excluded.would_refuse)"
 )
 
+# nothing
+LAST_AUDIT_NUMBER = "SELECT max(audit_events.id) AS max_1 FROM audit_events"
+
 # after, limit
 CLIENTS = (
     "SELECT clients.client_id, clients.redirect_uris, clients.auth_method, clients.grant_types, "
@@ -654,6 +657,12 @@ SWEEP_USAGE = (
     "usage_counts.day <= :until LIMIT :batch OFFSET 0)"
 )
 
+# batch, until
+SWEEP_AUDIT = (
+    "DELETE FROM audit_events WHERE audit_events.id IN (SELECT audit_events.id FROM audit_events "
+    "ORDER BY audit_events.id LIMIT :batch OFFSET 0) AND audit_events.at <= :until"
+)
+
 # until, batch
 SWEEP_UNSPENT_CODES = (
     "DELETE FROM codes WHERE codes.code_digest IN (SELECT codes.code_digest FROM codes WHERE "
@@ -704,6 +713,26 @@ SWEEP_UNUSED_CLIENTS = (
     "authorization_requests.expires_at > :now AND authorization_requests.answered_at IS NULL)) "
     "AND (clients.client_id NOT IN (SELECT codes.client_id FROM codes WHERE codes.redeemed_at IS "
     "NULL AND codes.expires_at > :now)) LIMIT :batch OFFSET 0) RETURNING client_id"
+)
+
+# retires_at, kid
+SUPERSEDE_SIGNING_KEY = (
+    "UPDATE signing_keys SET retires_at=:retires_at WHERE signing_keys.kid = :kid AND "
+    "signing_keys.retires_at IS NULL"
+)
+
+# now, kid
+REVOKE_SIGNING_KEY = (
+    "UPDATE signing_keys SET retires_at=:now WHERE signing_keys.kid = :kid AND "
+    "(signing_keys.retires_at IS NULL OR signing_keys.retires_at > :now)"
+)
+
+# number, since, until, limit
+AUDIT_AFTER = (
+    "SELECT audit_events.at, audit_events.event, audit_events.outcome, audit_events.actor, "
+    "audit_events.client_id, audit_events.address, audit_events.detail, audit_events.id FROM "
+    "audit_events WHERE audit_events.id > :number AND audit_events.at >= :since AND "
+    "audit_events.at < :until ORDER BY audit_events.id LIMIT :limit OFFSET 0"
 )
 
 # what makes an empty file a store; an empty line between two statements

@@ -1,4 +1,4 @@
-"""The writing steps on SQLite that are not part of a token's life: sessions, keys, accounts, sweep.
+"""The writing steps on SQLite that are not part of a token's life: sessions, accounts, sweep.
 
 Split from `sqlite_steps` by how often they run; the same rules hold. A step of the sweep is small
 (one kind, at most a batch of rows) so that a request never waits for a long transaction.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlite3 import Cursor
 
-from authgate.protocol.records import Account, AuditEvent, Session, SigningKey
+from authgate.protocol.records import Account, AuditEvent, Session
 from authgate.store import rows
 from authgate.store import sqlite_sql as sql
 from authgate.store.sqlite_steps import record, send_away
@@ -46,23 +46,6 @@ def close_sessions_of(db: Cursor, sub: str, audit: AuditEvent, begun_by: int | N
     if closed:
         record(db, audit)
     return closed
-
-
-# --- signing keys -----------------------------------------------------------------------------
-
-
-def add_first_signing_key(db: Cursor, key: SigningKey) -> None:
-    db.execute(sql.INSERT_FIRST_SIGNING_KEY, rows.signing_key_row(key))
-
-
-def add_signing_key(db: Cursor, key: SigningKey, retire_others_at: int, audit: AuditEvent) -> None:
-    db.execute(sql.RETIRE_SIGNING_KEYS, {"retires_at": retire_others_at})
-    db.execute(sql.INSERT_SIGNING_KEY, rows.signing_key_row(key))
-    record(db, audit)
-
-
-def forget_signing_keys(db: Cursor, now: int) -> int:
-    return db.execute(sql.FORGET_SIGNING_KEYS, {"now": now}).rowcount
 
 
 # --- accounts ---------------------------------------------------------------------------------
@@ -136,6 +119,12 @@ def sweep_events(db: Cursor, now: int, batch: int) -> int:
 
 def sweep_usage(db: Cursor, now: int, batch: int) -> int:
     return db.execute(sql.SWEEP_USAGE, {"until": now // _DAY - 90, "batch": batch}).rowcount
+
+
+def sweep_audit(db: Cursor, now: int, days: int, batch: int) -> int:
+    if days == 0:
+        return 0
+    return db.execute(sql.SWEEP_AUDIT, {"until": now - days * _DAY, "batch": batch}).rowcount
 
 
 def sweep_codes(db: Cursor, now: int, batch: int) -> int:

@@ -77,6 +77,12 @@ STEPS: dict[str, Step] = {
     "revoke_api_key": lambda s: s.revoke_api_key(api_key().key_id, NOW, audit()),
     "reopen_login": lambda s: s.reopen_login(login().request_digest, NOW, audit()),
     "add_signing_key": lambda s: s.add_signing_key(signing_key("new"), NOW, audit()),
+    "supersede_signing_key": lambda s: s.supersede_signing_key(
+        "key-1", signing_key("new"), NOW, audit()
+    ),
+    "revoke_signing_key": lambda s: s.revoke_signing_key(
+        "key-1", NOW, signing_key("new"), NOW, audit()
+    ),
     "add_account": lambda s: s.add_account(account("ag_new", "new@x"), audit()),
     "disable": lambda s: s.set_account_disabled("ag_alice", NOW, NOW, audit()),
     "password": lambda s: s.set_account_password("ag_alice", "$new", NOW, audit()),
@@ -115,6 +121,8 @@ FAULTS: list[tuple[str, str, str]] = [
     ("keep_session", "INSERT", "kept_sessions"),
     ("add_usage", "UPDATE", "usage_counts"),
     ("add_signing_key", "INSERT", "signing_keys"),
+    ("supersede_signing_key", "INSERT", "signing_keys"),
+    ("revoke_signing_key", "INSERT", "signing_keys"),
     ("disable", "UPDATE", "grants"),
     ("disable", "DELETE", "sessions"),
     ("disable", "INSERT", "bars"),

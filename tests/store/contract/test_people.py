@@ -170,6 +170,39 @@ async def test_a_new_key_retires_those_without_an_end(store: Store) -> None:
     assert list(await store.signing_keys()) == [second, third]
 
 
+async def test_a_revoked_key_ends_now_and_its_replacement_stays(store: Store) -> None:
+    await store.add_first_signing_key(signing_key("1"))
+    second = signing_key("2", created_at=NOW + 1)
+    assert await store.supersede_signing_key("1", second, NOW + 500, audit())
+    assert not await store.supersede_signing_key("1", signing_key("x"), NOW + 900, audit())
+    assert not await store.supersede_signing_key("nobody", signing_key("x"), NOW, audit())
+    third = signing_key("3", created_at=NOW + 2)
+    assert await store.revoke_signing_key("2", NOW + 5, third, NOW + 100, audit("key.revoked"))
+    assert not await store.revoke_signing_key("2", NOW + 5, signing_key("x"), NOW, audit())
+    first = signing_key("1", retires_at=NOW + 100)
+    assert list(await store.signing_keys()) == [first, replace(second, retires_at=NOW + 5), third]
+    assert (await store.audit_events())[0].event == "key.revoked"
+    assert await store.revoke_signing_key("1", NOW + 6, None, NOW + 100, audit())
+    assert (await store.signing_keys())[0].retires_at == NOW + 6
+    assert (await store.signing_keys())[-1] == third
+    assert len(await store.audit_events()) == 3
+
+
+async def test_the_trail_is_read_on_from_a_number(store: Store) -> None:
+    assert await store.last_audit_number() == 0
+    for k in range(7):
+        await store.record(AuditEvent(NOW + k, f"e{k}", "ok"))
+    everything = {"since": 0, "until": 2**62}
+    read: list[tuple[int, AuditEvent]] = []
+    while page := await store.audit_after(read[-1][0] if read else 0, limit=3, **everything):
+        read += page
+    assert [event.event for _, event in read] == [f"e{k}" for k in range(7)]
+    assert read[-1][0] == await store.last_audit_number()
+    part = await store.audit_after(0, since=NOW + 2, until=NOW + 5, limit=100)
+    assert [event.event for _, event in part] == ["e2", "e3", "e4"]
+    assert part == read[2:5]
+
+
 async def test_the_trail_is_told_newest_first(store: Store) -> None:
     full = AuditEvent(NOW, "a", "refused", "ag_alice", "client-1", "::1", {"why": ["x"], "n": 1})
     await store.record(full)

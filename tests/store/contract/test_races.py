@@ -27,6 +27,7 @@ from tests.store.contract.samples import (
     issue,
     redeem,
     request,
+    signing_key,
     token,
     transaction,
 )
@@ -102,6 +103,29 @@ async def test_one_ending_of_a_grant(store: Store) -> None:
     )
     assert ended.count(True) == 1
     assert [e.event for e in await store.audit_events()].count("ended") == 1
+
+
+async def test_one_successor_of_a_signing_key(store: Store) -> None:
+    for i in range(ROUNDS):
+        await store.add_signing_key(signing_key(f"old-{i}", created_at=NOW + 2 * i), NOW, audit())
+        made = [signing_key(f"{i}-{k}", created_at=NOW + 2 * i + 1) for k in range(CROWD)]
+        won = await asyncio.gather(
+            *(store.supersede_signing_key(f"old-{i}", key, NOW + 9, audit()) for key in made)
+        )
+        assert won.count(True) == 1
+        kept = [key for key in await store.signing_keys() if key in made]
+        assert kept == [made[won.index(True)]]
+
+
+async def test_a_signing_key_is_revoked_once(store: Store) -> None:
+    await store.add_first_signing_key(signing_key())
+    made = [signing_key(f"new-{k}", created_at=NOW + 1) for k in range(CROWD)]
+    ended = await asyncio.gather(
+        *(store.revoke_signing_key("key-1", NOW, key, NOW + 9, audit("revoked")) for key in made)
+    )
+    assert ended.count(True) == 1
+    assert [key.kid for key in await store.signing_keys()] == ["key-1", f"new-{ended.index(True)}"]
+    assert [e.event for e in await store.audit_events()].count("revoked") == 1
 
 
 async def test_one_account_an_address(store: Store) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from authgate.protocol.records import Approval, Redemption, Rotation
@@ -192,3 +194,23 @@ async def test_a_grant_waits_for_the_last_of_its_tokens(store: Store) -> None:
         assert got.rotation is Rotation.ROTATED
     steps = [await sweep(store, NOW + 100 * DAY, batch=2) for _ in range(3)]
     assert [(s.refresh_tokens, s.grants) for s in steps] == [(2, 0), (2, 0), (1, 1)]
+
+
+async def test_the_trail_goes_after_its_days_oldest_first_and_in_batches(store: Store) -> None:
+    for k in range(5):
+        await store.record(replace(audit(f"e{k}"), at=NOW + k))
+    end = NOW + 30 * DAY
+    assert await sweep(store, NOW + 10_000 * DAY) == Swept()  # 0 days: for ever
+    for now, gone in ((end - 1, 0), (end, 1), (end + 9, 2), (end + 9, 2), (end + 9, 0)):
+        swept = await store.sweep(now, access_ttl=TTL, audit_days=30, batch=2)
+        assert swept == Swept(audit=gone)
+    assert not await store.audit_events()
+
+
+async def test_an_event_of_a_clock_ahead_only_delays(store: Store) -> None:
+    await store.record(replace(audit("ahead"), at=NOW + DAY))
+    await store.record(audit("now"))
+    at = NOW + 30 * DAY
+    assert await store.sweep(at, access_ttl=TTL, audit_days=30, batch=1) == Swept()
+    both = await store.sweep(at + DAY, access_ttl=TTL, audit_days=30, batch=2)
+    assert both == Swept(audit=2)
