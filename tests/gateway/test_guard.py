@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
-from authgate.gateway.guard import Guarded
+from authgate.gateway.guarded import Guarded
 from authgate.store.contract import StoreUnavailable
 from authgate.web.answers import Answer
 from tests.clauses import clause

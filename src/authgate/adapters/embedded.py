@@ -14,11 +14,10 @@ from typing import Any
 
 from authgate.app import build
 from authgate.gateway.caller import Caller
-from authgate.gateway.guard import App
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.settings import Settings
-from authgate.web.request import Message, Receive, Scope, Send
+from authgate.web.request import App, Message, Receive, Scope, Send
 
 _INSIDE = "authgate.inside"
 

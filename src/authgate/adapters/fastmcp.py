@@ -26,13 +26,12 @@ from authgate.adapters.mcp_sdk import exact, facts
 from authgate.adapters.remote import SCOPES, RemoteGuard
 from authgate.adapters.starlette import Protected
 from authgate.gateway.caller import Caller
-from authgate.gateway.guard import App
 from authgate.issuers.remote import Introspection
 from authgate.observe import log
 from authgate.protocol.errors import Refusal
 from authgate.settings import Settings, load
 from authgate.web.listener import DeadlineProtocol
-from authgate.web.request import Receive, Scope, Send
+from authgate.web.request import App, Receive, Scope, Send
 
 try:
     from fastmcp.server.auth import AccessToken, AuthProvider

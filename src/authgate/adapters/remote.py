@@ -19,7 +19,7 @@ from authgate.endpoints.well_known import METADATA_MAX_AGE, Place
 from authgate.fetch import Fetch
 from authgate.gateway.caller import Caller
 from authgate.gateway.credentials import AUTHORIZATION
-from authgate.gateway.guard import CORS
+from authgate.gateway.guarded import CORS
 from authgate.issuers.contract import AccessClaims
 from authgate.issuers.remote import Introspection, RemoteIssuer
 from authgate.observe import log

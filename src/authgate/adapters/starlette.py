@@ -14,12 +14,12 @@ from typing import Any
 from authgate.adapters.remote import SCOPES, RemoteGuard
 from authgate.gateway.caller import Caller
 from authgate.gateway.credentials import AUTHORIZATION
-from authgate.gateway.guard import CORS, PREFLIGHT, App
+from authgate.gateway.guarded import CORS, PREFLIGHT
 from authgate.issuers.remote import Introspection
 from authgate.observe import log
 from authgate.protocol.errors import Refusal
 from authgate.web.answers import Answer
-from authgate.web.request import Message, Receive, Request, Scope, Send
+from authgate.web.request import App, Message, Receive, Request, Scope, Send
 
 __all__ = ["Caller", "Introspection", "Protected", "caller_of", "protect"]
 

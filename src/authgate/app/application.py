@@ -11,11 +11,10 @@ from authgate.app.issuing import Closable, Job
 from authgate.app.jobs import sweeping
 from authgate.app.live import Live
 from authgate.endpoints.nowhere import Nowhere
-from authgate.gateway.guard import App
 from authgate.observe import log
 from authgate.pages import errors as error_pages
 from authgate.web import address, listener
-from authgate.web.request import Receive, Scope, Send
+from authgate.web.request import App, Receive, Scope, Send
 
 
 class Application:

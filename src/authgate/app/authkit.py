@@ -15,7 +15,7 @@ from authgate.app.jobs import reading_keys
 from authgate.app.webhooks import remembering
 from authgate.endpoints import well_known
 from authgate.fetch import Fetch
-from authgate.gateway.guard import App, Guard
+from authgate.gateway.guard import Guard
 from authgate.gateway.standing_elsewhere import ByPerson
 from authgate.issuers.authkit import AuthkitIssuer, AuthkitPolicy
 from authgate.issuers.authkit.completion import AuthKitLogins, CompletionPolicy
@@ -26,6 +26,7 @@ from authgate.settings import Settings
 from authgate.steps.parts import ElsewhereParts, LoginParts
 from authgate.tools import elsewhere
 from authgate.tools import routes as tool_routes
+from authgate.web.request import App
 from authgate.workos import WorkOS, WorkOSPolicy
 from authgate.workos.report import report
 

@@ -13,13 +13,14 @@ from authgate.app.rollout import applying, rollout_of
 from authgate.app.shared import SharedPath
 from authgate.app.webhooks import webhook_routes
 from authgate.endpoints import health, well_known
-from authgate.gateway.guard import App, Guarded
+from authgate.gateway.guarded import Guarded
 from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.session import Cookies
 from authgate.settings import Settings
 from authgate.steps.parts import Parts
 from authgate.tools.endpoint import ToolsEndpoint
 from authgate.web.origins import OriginRule
+from authgate.web.request import App
 
 
 def build(

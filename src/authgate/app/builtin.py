@@ -7,7 +7,7 @@ from functools import partial
 from authgate.app.issuing import Ground, Issuing
 from authgate.app.jobs import reading_keys
 from authgate.endpoints import authorize, introspect, register, revoke, token, well_known
-from authgate.gateway.guard import App, Guard
+from authgate.gateway.guard import Guard
 from authgate.gateway.standing import ByGrant
 from authgate.pages import errors as error_pages
 from authgate.pages import routes as page_routes
@@ -19,6 +19,7 @@ from authgate.steps.parts import IssuingParts, Parts
 from authgate.tools import catalogue
 from authgate.tools import routes as tool_routes
 from authgate.web.answers import Answer
+from authgate.web.request import App
 
 
 def builtin(ground: Ground) -> Issuing:

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 from authgate.app.core import Core
 from authgate.app.home import Home
 from authgate.endpoints.well_known import Place
-from authgate.gateway.guard import App, Guard
+from authgate.gateway.guard import Guard
 from authgate.gateway.rollout import Rollout
 from authgate.gateway.tool_scopes import ToolRules
 from authgate.security.session import Cookies
 from authgate.steps.parts import Parts
 from authgate.web.origins import OriginRule
-from authgate.web.request import BODY_LIMIT
+from authgate.web.request import BODY_LIMIT, App
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import orjson
 
-from authgate.gateway.guard import App
 from authgate.protocol.errors import Refusal
 from authgate.web.answers import refusal_answer
 from authgate.web.request import (
     BODY_LIMIT,
     JSON,
+    App,
     Disconnected,
     Receive,
     Scope,

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from authgate.endpoints import webhooks
-from authgate.gateway.guard import App
 from authgate.observe import log
 from authgate.protocol.logins import ended_by_us
 from authgate.steps.parts import Parts
 from authgate.steps.webhooks import Told
 from authgate.store.contract import Store, StoreUnavailable
+from authgate.web.request import App
 
 MAX_ID = 255
 

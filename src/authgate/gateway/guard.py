@@ -1,15 +1,15 @@
 """The guard: what came with a request becomes a `Caller`, or the answer is a challenge.
 
-Order, for every request and before any of its body is read: preflight, credential, token, origin,
-scope. A request without a valid token learns nothing but where to get one (MCP authorization, token
+Order, for every request and before any of its body is read: credential, token, origin, scope. A
+request without a valid token learns nothing but where to get one (MCP authorization, token
 handling; RFC 6750 section 3). Until `required` others may pass as well: `protocol.rollout` rules on
-that, and only a call without any credential has its body read for it.
+that, and only a call without any credential has its body read for it. Never here: how a request
+comes and goes on (`guarded`).
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,43 +30,10 @@ from authgate.protocol.tokens import Challenger
 from authgate.store.contract import StoreUnavailable
 from authgate.web.answers import Answer, Header, json_answer, refusal_body, refusal_headers
 from authgate.web.origins import OriginRule
-from authgate.web.request import (
-    BODY_LIMIT,
-    Disconnected,
-    Message,
-    Receive,
-    Request,
-    Scope,
-    Send,
-    again,
-    read_body,
-)
+from authgate.web.request import BODY_LIMIT, Receive, Request, again, read_body
 
 KEY_LOOKS_EVERY = 1.0  # seconds
 STRANGERS = 64  # large bodies held at once for callers without a credential, of all of them
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-# Any web origin may read a challenge; whether it may call is decided after the token.
-CORS: tuple[Header, ...] = (
-    (b"access-control-allow-origin", b"*"),
-    (
-        b"access-control-expose-headers",
-        b"WWW-Authenticate, Mcp-Session-Id, Retry-After, Deprecation, Sunset",
-    ),
-)
-PREFLIGHT: tuple[Header, ...] = (
-    (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
-    # Any header name (Mcp-Param-* has no end of them): without credentials the star means it.
-    # Authorization must be named, the star leaves it out (Fetch, CORS-preflight fetch).
-    (
-        b"access-control-allow-headers",
-        b"Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Session-Id, "
-        b"MCP-Protocol-Version, Mcp-Method, Mcp-Name, *",
-    ),
-    (b"access-control-max-age", b"7200"),
-    (b"allow", b"GET, POST, DELETE, OPTIONS"),
-)
 
 
 class Admitted(NamedTuple):
@@ -249,7 +216,7 @@ class Guard:
 
     def answer(self, refusal: Refusal) -> Answer:
         """The answer to a refused call; 401 and 403 for scope carry the challenge."""
-        headers = [*refusal_headers(refusal), *CORS]
+        headers = refusal_headers(refusal)
         challenged = refusal.face.status == 401 or refusal.reason is Reason.SCOPE_INSUFFICIENT
         if challenged:
             challenge = self.challenger.challenge(refusal, self.first())
@@ -257,77 +224,5 @@ class Guard:
         return json_answer(refusal.face.status, refusal_body(refusal), headers)
 
 
-class Guarded:
-    """An ASGI application behind a `Guard`. What we issued goes no further than this."""
-
-    def __init__(self, app: App, guard: Guard) -> None:
-        self._app = app
-        self._guard = guard
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        try:
-            ours = self._guard.answers_browsers(request)
-            if scope["method"] != "OPTIONS":
-                admitted = await self._guard.admit(request, receive)
-            elif ours:
-                await Answer(204, b"", [*CORS, *PREFLIGHT]).send(send)
-                return
-            else:
-                admitted = await self._guard.asked_first(Request(scope), receive)
-        except Disconnected:
-            return
-        except Refusal as refusal:
-            log.refused(scope, refusal)
-            await self._guard.answer(refusal).send(send)
-            return
-        except StoreUnavailable as trouble:
-            log.trouble("store.unavailable", scope, trouble)
-            outage = Refusal(Reason.STORE_UNAVAILABLE, retry_after=5)
-            await self._guard.answer(outage).send(send)
-            return
-        except Exception as trouble:  # the last line, as in web.endpoint
-            request_id = secrets.token_hex(8)
-            log.fault("request.failed", scope, trouble, request_id)
-            answer = self._guard.answer(Refusal(Reason.INTERNAL))
-            answer.headers.append((b"x-request-id", request_id.encode()))
-            await answer.send(send)
-            return
-        sending = _telling(send, admitted, ours=ours)
-        await self._app(self._inner(scope, admitted), admitted.receive, sending)
-
-    def _inner(self, scope: Scope, admitted: Admitted) -> Scope:
-        """The request without what it proved itself with; what may go on is in the passage."""
-        inner = dict(scope)
-        inner["authgate.caller"] = admitted.caller
-        inner["authgate.passage"] = admitted.passage
-        credentials = self._guard.rollout.credentials
-        inner["headers"] = credentials.headers_without_ours(scope["headers"])
-        inner["query_string"] = credentials.query_without_ours(scope["query_string"])
-        return inner
-
-
 def _why(found: Found) -> Refusal:
     return found.refusal or Refusal(Reason.TOKEN_MISSING)
-
-
-def _telling(send: Send, admitted: Admitted, *, ours: bool) -> Send:
-    """Let a browser client read what the guarded application answers, and add what we have to say.
-
-    What the upstream itself says to browsers stays, where the upstream judges who they are; `ours`:
-    where it says nothing we do.
-    """
-
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = list(message["headers"])
-            said = [item for item in headers if item[0].startswith(b"access-control-")]
-            theirs = any(name == b"access-control-allow-origin" for name, _ in said)
-            if admitted.passage.judged_here or (ours and not theirs):
-                if said:
-                    headers = [item for item in headers if item not in said]
-                headers += CORS
-            message = {**message, "headers": [*headers, *admitted.headers]}
-        await send(message)
-
-    return sending

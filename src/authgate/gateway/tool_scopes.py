@@ -10,7 +10,7 @@ way that it can be read, `tool_lists` opens the answer that lists tools.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -27,12 +27,10 @@ from authgate.protocol.rollout import Anonymous, Kind
 from authgate.protocol.tokens import Challenger
 from authgate.protocol.tool_scopes import CALL, LIST, Scopes, ToolScopes, step_up
 from authgate.web.answers import Answer
-from authgate.web.request import Disconnected, Receive, Scope, Send, again, read_body
+from authgate.web.request import App, Disconnected, Receive, Scope, Send, again, read_body
 
 META = "authgate/scopes"  # in a tool's `_meta`, where lists are annotated
 _ASKED_AS_IT_IS = (b"accept-encoding", b"identity")
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Listing(StrEnum):

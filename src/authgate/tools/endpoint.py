@@ -11,7 +11,7 @@ somebody's own machine by DNS rebinding (MCP transport, security warning).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from authgate.observe import log
@@ -23,6 +23,7 @@ from authgate.web.mcp_app import LazyMcpApp
 from authgate.web.origins import OriginRule
 from authgate.web.request import (
     BODY_LIMIT,
+    App,
     Disconnected,
     Message,
     Receive,
@@ -33,8 +34,6 @@ from authgate.web.request import (
 )
 
 PATH = "/api/mcp"
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class ToolsEndpoint:
