@@ -167,8 +167,8 @@ async def test_a_flood_of_requests_is_swept_faster_than_it_can_come(
     swept = gate.core.store.sweep
     pauses: list[float] = []
 
-    async def in_tens(now: int, *, access_ttl: int) -> Any:
-        return await swept(later, access_ttl=access_ttl, batch=10)
+    async def in_tens(now: int, *, access_ttl: int, audit_days: int) -> Any:
+        return await swept(later, access_ttl=access_ttl, audit_days=audit_days, batch=10)
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
