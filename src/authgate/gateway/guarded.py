@@ -7,13 +7,11 @@ Never here: who may call (`guard`).
 
 from __future__ import annotations
 
-import secrets
-
 from authgate.gateway.guard import Admitted, Guard
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.store.contract import StoreUnavailable
-from authgate.web.answers import Answer, Header
+from authgate.web.answers import Answer, Header, unforeseen
 from authgate.web.request import App, Disconnected, Message, Receive, Request, Scope, Send
 
 # Any web origin may read a challenge; whether it may call is decided after the token.
@@ -68,11 +66,7 @@ class Guarded:
             await self._answer(outage).send(send)
             return
         except Exception as trouble:  # the last line, as in web.endpoint
-            request_id = secrets.token_hex(8)
-            log.fault("request.failed", scope, trouble, request_id)
-            answer = self._answer(Refusal(Reason.INTERNAL))
-            answer.headers.append((b"x-request-id", request_id.encode()))
-            await answer.send(send)
+            await unforeseen("request.failed", scope, trouble, self._answer).send(send)
             return
         sending = _telling(send, admitted, ours=ours)
         await self._app(self._inner(scope, admitted), admitted.receive, sending)

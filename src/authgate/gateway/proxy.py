@@ -11,7 +11,6 @@ upstream is reached (`upstream`).
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -30,7 +29,7 @@ from authgate.gateway.upstream import BUFFER, Upstream
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.mcp import LISTEN, Call, check_agreement
-from authgate.web.answers import AnswerCut, Header
+from authgate.web.answers import Answer, AnswerCut, unforeseen
 from authgate.web.request import Disconnected, Message, Receive, Request, Scope, Send
 
 METHODS = ("GET", "POST", "DELETE")  # MCP has no other; TRACE would show what is added on the way
@@ -79,11 +78,10 @@ class Proxy:
         except AnswerCut:
             raise
         except Exception as trouble:  # the last line, as in web.endpoint
-            request_id = secrets.token_hex(8)
-            log.fault("proxy.failed", scope, trouble, request_id)
+            answer = unforeseen("proxy.failed", scope, trouble, exchange.refusal)
             if exchange.started:
                 raise AnswerCut from None
-            await exchange.refuse(Refusal(Reason.INTERNAL), (b"x-request-id", request_id.encode()))
+            await answer.send(send)
 
     async def close(self) -> None:
         """End the connections to the upstream."""
@@ -107,15 +105,17 @@ class Exchange:
         self._ended_by: Exception | None = None
         self._task: asyncio.Task[object] | None = asyncio.current_task()
 
-    async def refuse(self, refusal: Refusal, *more: Header) -> None:
-        """Answer with a refusal, to the JSON-RPC id if the body was read and has one."""
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answer with a refusal."""
+        await self.refusal(refusal).send(self._send)
+
+    def refusal(self, refusal: Refusal) -> Answer:
+        """The answer to the JSON-RPC id, if the body was read and has one."""
         if self._call is not None:
             asked = self._call.request_id
         else:
             asked = jsonrpc.request_id(self._body.held if self._body else None)
-        answer = jsonrpc.refusal_answer(refusal, asked)
-        answer.headers.extend(more)
-        await answer.send(self._send)
+        return jsonrpc.refusal_answer(refusal, asked)
 
     async def run(self) -> None:
         """Do it; raises `Refusal` before the answer has begun, `AnswerCut` after."""

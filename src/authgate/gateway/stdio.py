@@ -10,7 +10,6 @@ between a client and its program (`stdio_session`, `stdio_stateless`).
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +30,7 @@ from authgate.gateway.stdio_stateless import PROGRAM, SessionsOnly, Warm, server
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.mcp import LISTEN, Call, check_agreement
-from authgate.web.answers import Answer, AnswerCut, Header
+from authgate.web.answers import Answer, AnswerCut, unforeseen
 from authgate.web.mcp_app import LazyMcpApp
 from authgate.web.request import Disconnected, Receive, Scope, Send
 
@@ -82,11 +81,10 @@ class StdioGateway:
                 await asked.refuse(Refusal(Reason.STOPPING, retry_after=1))
             raise
         except Exception as trouble:  # the last line, as in web.endpoint
-            request_id = secrets.token_hex(8)
-            log.fault("stdio.failed", scope, trouble, request_id)
+            answer = unforeseen("stdio.failed", scope, trouble, asked.refusal)
             if asked.started:
                 raise AnswerCut from None
-            await asked.refuse(Refusal(Reason.INTERNAL), (b"x-request-id", request_id.encode()))
+            await answer.send(send)
 
     async def close(self) -> None:
         """End every program, then what served them."""
@@ -180,10 +178,11 @@ class _Asked:
     def started(self) -> bool:
         return self._exchange is not None and self._exchange.started
 
-    async def refuse(self, refusal: Refusal, *more: Header) -> None:
-        answer = jsonrpc.refusal_answer(refusal, jsonrpc.request_id(self._body))
-        answer.headers.extend(more)
-        await answer.send(self._send)
+    async def refuse(self, refusal: Refusal) -> None:
+        await self.refusal(refusal).send(self._send)
+
+    def refusal(self, refusal: Refusal) -> Answer:
+        return jsonrpc.refusal_answer(refusal, jsonrpc.request_id(self._body))
 
     async def answer(self) -> None:
         """Do it; raises `Refusal` before the answer has begun, `AnswerCut` after."""

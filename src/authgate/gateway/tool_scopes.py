@@ -9,10 +9,10 @@ way that it can be read, `tool_lists` opens the answer that lists tools.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from authgate.gateway import one_reading
@@ -26,7 +26,7 @@ from authgate.protocol.mcp import Call
 from authgate.protocol.rollout import Anonymous, Kind
 from authgate.protocol.tokens import Challenger
 from authgate.protocol.tool_scopes import CALL, LIST, Scopes, ToolScopes, step_up
-from authgate.web.answers import Answer
+from authgate.web.answers import Answer, unforeseen
 from authgate.web.request import App, Disconnected, Receive, Scope, Send, again, read_body
 
 META = "authgate/scopes"  # in a tool's `_meta`, where lists are annotated
@@ -125,11 +125,8 @@ class ToolGate:
             log.refused(scope, refusal)
             return self._answer(refusal, calls, visit), receive, calls
         except Exception as trouble:  # the last line, as in web.endpoint
-            request_id = secrets.token_hex(8)
-            log.fault("tools.failed", scope, trouble, request_id)
-            answer = refusal_answer(Refusal(Reason.INTERNAL), None)
-            answer.headers.append((b"x-request-id", request_id.encode()))
-            return answer, receive, calls
+            written = partial(refusal_answer, answered=None)
+            return unforeseen("tools.failed", scope, trouble, written), receive, calls
         return None, receive, calls
 
     def _answer(self, refusal: Refusal, calls: Sequence[Call], visit: Visit) -> Answer:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
+from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.web.request import Send
 
@@ -80,3 +83,21 @@ def refusal_body(refusal: Refusal) -> dict[str, str]:
 def refusal_answer(refusal: Refusal) -> Answer:
     """The machine-facing answer to a refusal."""
     return json_answer(refusal.face.status, refusal_body(refusal), refusal_headers(refusal))
+
+
+def unforeseen(
+    event: str,
+    scope: Mapping[str, Any],
+    caught: Exception,
+    write: Callable[[Refusal], Answer] = refusal_answer,
+) -> Answer:
+    """The answer to what nobody foresaw: a bug must not become a traceback outside.
+
+    The log has where it happened, as `event`; the caller has the id of that line, and not a word of
+    detail. `write` is how a refusal is written where this one happened.
+    """
+    request_id = secrets.token_hex(8)
+    log.fault(event, scope, caught, request_id)
+    answer = write(Refusal(Reason.INTERNAL))
+    answer.headers.append((b"x-request-id", request_id.encode()))
+    return answer

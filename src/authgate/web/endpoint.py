@@ -6,13 +6,12 @@ here too: it is logged under a request id and answered without a word of detail.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.store.contract import StoreUnavailable
-from authgate.web.answers import Answer, Header, refusal_answer
+from authgate.web.answers import Answer, Header, refusal_answer, unforeseen
 from authgate.web.request import (
     BODY_LIMIT,
     Disconnected,
@@ -100,12 +99,8 @@ class Endpoint:
             return self._refuse(Refusal(Reason.STORE_UNAVAILABLE, retry_after=5))
         except Disconnected:
             raise
-        except Exception as trouble:  # the last line: a bug must not become a traceback outside
-            request_id = secrets.token_hex(8)
-            log.fault("request.failed", scope, trouble, request_id)
-            answer = self._refuse(Refusal(Reason.INTERNAL))
-            answer.headers.append((b"x-request-id", request_id.encode()))
-            return answer
+        except Exception as trouble:  # the last line
+            return unforeseen("request.failed", scope, trouble, self._refuse)
 
     def _without_handler(self, scope: Scope) -> Answer:
         if scope["method"] == "OPTIONS":

@@ -19,14 +19,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from authgate.observe import log
 from authgate.protocol.errors import Reason, Refusal
-from authgate.web.answers import refusal_answer
+from authgate.web.answers import refusal_answer, unforeseen
 from authgate.web.request import BODY_LIMIT, Message, Receive, Scope, Send
 
 STOP_WITHIN = 5.0  # seconds that running calls get at shutdown
@@ -83,12 +82,9 @@ class LazyMcpApp:
             manager = await self._manager()
             await manager.handle_request(scope, receive, sending)
         except Exception as trouble:  # the last line: nothing of ours or the SDK's gets outside
-            request_id = secrets.token_hex(8)
-            log.fault("mcp.failed", scope, trouble, request_id)
+            answer = unforeseen("mcp.failed", scope, trouble)
             if sending.started:
                 raise  # half an answer is out: only closing the connection tells the client so
-            answer = refusal_answer(Refusal(Reason.INTERNAL))
-            answer.headers.append((b"x-request-id", request_id.encode()))
             await answer.send(send)
 
     async def close(self) -> None:
