@@ -556,6 +556,37 @@ async def test_nobody_is_not_one_person_with_one_share(open_gate: OpenGate, tmp_
         assert len(stage.upstream.seen) == 2
 
 
+@pytest.mark.parametrize(
+    ("method", "shown"),
+    [("POST", {}), ("POST", BASIC), ("OPTIONS", {"origin": "https://elsewhere.example"})],
+    ids=["none", "unknown", "preflight"],
+)
+async def test_strangers_leave_room_for_whoever_is_known(
+    open_gate: OpenGate, tmp_path: Path, method: str, shown: dict[str, str]
+) -> None:
+    async with rolling(open_gate, tmp_path, AUTHGATE_UPSTREAM_LIMIT="2") as stage:
+        await stage.key()
+        inner: list[int] = []
+
+        async def script(exchange: Exchange) -> None:
+            await exchange.read()
+            if not exchange.header("x-inner"):  # while this one waits, two others come
+                stranger = await stage.call({**shown, "x-inner": "1"}, method)
+                known = await stage.call({**bearer(MADE), "x-inner": "1"})
+                inner[:] = stranger.status_code, known.status_code
+            await exchange.answer()
+
+        stage.upstream.script = script
+        for mode, statuses in (
+            ("off", [200, 200]),
+            ("observe", [200, 200]),
+            ("optional", [503, 200]),
+        ):
+            stage.put(mode, '[anonymous]\ntools = ["*"]\n')
+            assert (await stage.call(shown, method)).status_code == 200
+            assert inner == statuses, mode
+
+
 # --- the built-in example -------------------------------------------------------------------------
 
 

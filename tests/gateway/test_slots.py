@@ -45,6 +45,27 @@ def test_all_people_together() -> None:
             pass
 
 
+def test_all_strangers_together_leave_half() -> None:
+    slots = Slots(total=8, each=1)
+    with ExitStack() as held:
+        hold(held, slots, "", 3, stream=True)
+        with refused(Reason.UPSTREAM_BUSY), slots.taken("", stream=True):
+            pass
+        hold(held, slots, "", 1, stream=False)
+        with refused(Reason.UPSTREAM_BUSY) as caught, slots.taken("", stream=False):
+            pass
+        assert "all strangers'" in caught.value.sentence
+        for person in "abcd":
+            hold(held, slots, person, 1, stream=False)
+    with ExitStack() as held:  # where nobody is refused they have all of it
+        for _ in range(8):
+            held.enter_context(slots.taken("", stream=False, bounded=False))
+        with refused(Reason.UPSTREAM_BUSY) as caught, slots.taken("", stream=False, bounded=False):
+            pass
+        assert "all people's" in caught.value.sentence
+    assert slots.open == 0
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_the_smallest(stream: bool) -> None:
     slots = Slots(total=1, each=1)

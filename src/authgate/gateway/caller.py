@@ -51,7 +51,8 @@ class Passage:
     judged a credential that we know, and does not.
     `own` are the caller's own headers for the upstream to judge. `sessions` are whose sessions the
     request may name, the first is whose it opens (None: the caller's); `any_session` lets also
-    those pass that were opened before there was a gateway.
+    those pass that were opened before there was a gateway. `bounded`: nobody gets a part of the
+    room only (`slots`); not before `optional`, where everybody may be nobody and none is refused.
     """
 
     judged_here: bool = True
@@ -59,6 +60,7 @@ class Passage:
     sessions: tuple[str, ...] | None = None
     any_session: bool = False
     scoped: bool = True
+    bounded: bool = True
 
 
 STRICT = Passage()

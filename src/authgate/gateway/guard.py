@@ -97,9 +97,9 @@ class Guard:
 
     async def asked_first(self, request: Request, receive: Receive) -> Admitted:
         """How a browser's question goes on that the upstream is to answer."""
-        shown = self.rollout.credentials.read(request.scope)
-        shown, _ = await self.rollout.presented(shown, self.rollout.rules)
-        return Admitted(nobody(shown.kind), rollout.preflight(shown), receive)
+        rules, shown = self.rollout.rules, self.rollout.credentials.read(request.scope)
+        shown, _ = await self.rollout.presented(shown, rules)
+        return Admitted(nobody(shown.kind), rollout.preflight(rules, shown), receive)
 
     async def _required(self, request: Request, now: int) -> Caller:
         """The column `required` of the table in one line: a token of ours, or a refusal. What else
@@ -201,7 +201,7 @@ class Guard:
         little = min(BODY_LIMIT, self.body_limit)
         if declared.isdigit() and len(declared) < 10 and int(declared) <= little:
             return await read_body(request.scope, receive, little)
-        with self.reading.taken("", stream=False):
+        with self.reading.taken("", stream=False, bounded=False):
             return await read_body(request.scope, receive, self.body_limit)
 
     async def _verify(self, token: str, now: int) -> AccessClaims:

@@ -125,7 +125,8 @@ class Exchange:
             raise Refusal(Reason.METHOD_NOT_ALLOWED, allowed="GET, POST, DELETE, OPTIONS")
         inbound = headers.read(scope["headers"])
         stream = scope["method"] == "GET" or inbound.routing.method == LISTEN
-        with self._proxy.slots.taken(self._caller.sub, stream=stream):
+        who, bounded = self._caller.sub, self._passage.bounded
+        with self._proxy.slots.taken(who, stream=stream, bounded=bounded):
             session = self._session(inbound)
             self._body = await self._checked_body(inbound)
             connection = scope.get("authgate.connection")  # our listener's; no other can tell

@@ -100,11 +100,17 @@ def passage(rules: Rules, presented: Presented, caller: Caller) -> Passage:
         sessions=(mine, "") if mine else ("",),
         any_session=not refuses,
         scoped=refuses and (judged_here or not rules.judged_there),
+        bounded=refuses,
     )
 
 
-def preflight(presented: Presented) -> Passage:
+def preflight(rules: Rules, presented: Presented) -> Passage:
     """How a browser's question goes on that the upstream is to answer, as it does today."""
     return Passage(
-        False, (*presented.own, *presented.whence), ("",), any_session=True, scoped=False
+        False,
+        (*presented.own, *presented.whence),
+        ("",),
+        any_session=True,
+        scoped=False,
+        bounded=rules.mode is Mode.OPTIONAL,
     )

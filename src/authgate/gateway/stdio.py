@@ -18,7 +18,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from sse_starlette.sse import AppStatus
 
 from authgate.gateway import headers, jsonrpc
-from authgate.gateway.caller import Caller
+from authgate.gateway.caller import STRICT, Caller
 from authgate.gateway.headers import Inbound
 from authgate.gateway.identity import Plain
 from authgate.gateway.slots import Slots
@@ -192,7 +192,8 @@ class _Asked:
         inbound = headers.read(scope["headers"])
         caller: Caller = scope["authgate.caller"]
         stream = scope["method"] == "GET" or inbound.routing.method == LISTEN
-        with self._gateway.slots.taken(caller.sub, stream=stream):
+        bounded = scope.get("authgate.passage", STRICT).bounded
+        with self._gateway.slots.taken(caller.sub, stream=stream, bounded=bounded):
             self._body = await whole_body(scope, self._receive, self._gateway.policy.body_limit)
             call = Call()
             if scope["method"] == "POST":
