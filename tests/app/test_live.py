@@ -121,6 +121,46 @@ def test_the_variable_goes_before(file: Path) -> None:
     assert applied[-1].default_scope == ()  # all else in it counts
 
 
+async def said_at_the_start(watched: Live, capsys: pytest.CaptureFixture[str]) -> str:
+    task = asyncio.create_task(watched.watch())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("mode", "unknown", "upstream", "warned"),
+    [
+        ("off", "pass", True, False),
+        ("observe", "pass", True, True),
+        ("optional", "pass", True, True),
+        ("optional", "refuse", True, False),
+        ("optional", "pass", False, False),  # nobody judges there, so it is refused
+        ("required", "pass", True, False),
+    ],
+)
+async def test_the_operator_hears_that_unknown_credentials_pass(
+    file: Path,
+    mode: str,
+    unknown: str,
+    upstream: bool,
+    warned: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    environment = {"AUTHGATE_UPSTREAM": "http://127.0.0.1:9000/mcp"} if upstream else {}
+    text = f'rollout = "{mode}"\n[legacy]\nunknown = "{unknown}"\n'
+    put(file, text, 1000)
+    started, _ = live(file, **environment)
+    assert ("rollout.unknown_passes" in await said_at_the_start(started, capsys)) is warned
+    put(file, 'rollout = "required"\n', 1001)
+    reloaded, _ = live(file, **environment)
+    put(file, text, 1002)
+    for _ in range(4):
+        reloaded.look()
+    assert capsys.readouterr().out.count("rollout.unknown_passes") == warned  # once
+
+
 async def test_the_watch_survives_a_bug(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

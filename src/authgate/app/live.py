@@ -18,6 +18,12 @@ from authgate.settings import LiveSettings, Settings, SettingsError, load_live
 
 LOOK_EVERY = 0.5  # seconds; a change counts when two looks saw the same
 
+_UNKNOWN_PASSES = (
+    "Whoever shows an unknown credential, a made-up one too, reaches the upstream, past "
+    "[anonymous] and [tools]: the upstream has to judge it. If it takes anybody, write "
+    'unknown = "refuse" under [legacy], which counts in optional.'
+)
+
 Apply = Callable[[LiveSettings], None]
 _Stamp = tuple[int, int, int]
 
@@ -107,6 +113,15 @@ class Live:
             else f"{self._path.name} can change it while the server runs."
         )
         log.info("rollout.mode", mode=self.mode.value, source=source, detail=detail)
+        if self._unknown_passes:
+            log.warning("rollout.unknown_passes", mode=self.mode.value, detail=_UNKNOWN_PASSES)
+
+    @property
+    def _unknown_passes(self) -> bool:
+        """Is it the upstream alone that judges what nobody here knows? In `off` it judges all, and
+        the operator chose that by the word; here it is a default that may not have been noticed."""
+        between = self.mode in (Mode.OBSERVE, Mode.OPTIONAL)
+        return between and self._settings.upstream is not None and self.current.pass_unknown
 
     def _stamp(self) -> _Stamp | None:
         """What is different when the file is another one."""
