@@ -87,10 +87,10 @@ class Desktop:
 
 
 @asynccontextmanager
-async def mcp_remote(desktop: Desktop, url: str) -> AsyncIterator[Client]:
+async def mcp_remote(desktop: Desktop, url: str, *options: str) -> AsyncIterator[Client]:
     """The official client of the stdio server that mcp-remote makes of the server at `url`."""
     with reserved_port() as port, (desktop.folder / "said").open("w") as said:
-        command, *arguments = desktop.command(MCP_REMOTE, url, str(port.getsockname()[1]))
+        command, *arguments = desktop.command(MCP_REMOTE, url, str(port.getsockname()[1]), *options)
         program = StdioServerParameters(
             command=command, args=arguments, env=desktop.environment, cwd=desktop.folder
         )
