@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ class Limits:
     memory: int
 
 
-class Tenant:
+class Tenant(ABC):
     """Whoever has a program: a session, or a person without one. Ends with its program."""
 
     def __init__(self, owner: Owner) -> None:
@@ -64,9 +65,9 @@ class Tenant:
             self.users -= 1
             self.used_at = time.monotonic()
 
+    @abstractmethod
     async def end(self, why: str) -> None:
         """Answer who waits, end the program, leave nothing; within some seconds."""
-        raise NotImplementedError
 
 
 class Programs:

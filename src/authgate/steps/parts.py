@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 from authgate.directories.contract import Directory
 from authgate.issuers.contract import Issuer, IssuerElsewhere
@@ -40,6 +41,10 @@ class Parts:
                 return directory
         return None
 
+    def known(self) -> dict[str, Any]:
+        """These parts by name, for a record that has one more."""
+        return {field.name: getattr(self, field.name) for field in fields(Parts)}
+
 
 @dataclass(frozen=True, slots=True)
 class IssuingParts(Parts):
@@ -49,8 +54,7 @@ class IssuingParts(Parts):
 
     @classmethod
     def of(cls, parts: Parts, issuer: Issuer) -> IssuingParts:
-        known = {field.name: getattr(parts, field.name) for field in fields(Parts)}
-        return cls(**known, issuer=issuer)
+        return cls(**parts.known(), issuer=issuer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,7 @@ class LoginParts(Parts):
 
     @classmethod
     def of(cls, parts: Parts, logins: Logins) -> LoginParts:
-        known = {field.name: getattr(parts, field.name) for field in fields(Parts)}
-        return cls(**known, logins=logins)
+        return cls(**parts.known(), logins=logins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,7 @@ class ElsewhereParts(Parts):
 
     @classmethod
     def of(cls, parts: Parts, issuer: IssuerElsewhere) -> ElsewhereParts:
-        known = {field.name: getattr(parts, field.name) for field in fields(Parts)}
-        return cls(**known, issuer=issuer)
+        return cls(**parts.known(), issuer=issuer)
 
 
 def audited(

@@ -62,6 +62,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.head_size = 0
         self.dropped = 0
         super().on_message_begin()
+        # uvicorn's type of a scope lists the keys that ASGI itself has.
         self.scope["authgate.connection"] = self  # type: ignore[typeddict-unknown-key]
 
     def on_url(self, url: bytes) -> None:

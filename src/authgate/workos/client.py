@@ -208,11 +208,14 @@ class WorkOS(SigningIn):
         found: tuple[Value, ...] = ()
         cursor: str | None = None
         for _ in range(MOST_PAGES):
+
+            def ask(
+                sdk: AsyncWorkOSClient, options: RequestOptions, at: str | None = cursor
+            ) -> Awaitable[object]:
+                return call(sdk, options, at)
+
             page = await self._ask(
-                name,
-                lambda body: (read(body), reading.after(body)),
-                lambda sdk, options, at=cursor: call(sdk, options, at),  # type: ignore[misc]
-                twice=True,
+                name, lambda body: (read(body), reading.after(body)), ask, twice=True
             )
             if isinstance(page, Trouble):
                 return page
