@@ -7,16 +7,19 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-# Settings: make test T=tests/protocol · make serve ARGS="--port 9000" · make demo PYTHON=python3.13
+# Settings: make test T=tests/protocol · make test PROCESSES=1 · make serve ARGS="--port 9000" ·
+# make demo PYTHON=python3.13
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 T ?=
 ARGS ?=
+# Most of the whole suite's time is waiting for servers, so it runs a little wider than two cores.
+PROCESSES ?= 3
 
 VENV := .venv
 RUN := $(VENV)/bin
 NODE_CLIENTS := tests/clients/node
 BROWSER_PACKAGES := chromium chromium-driver fonts-liberation
-PROXY_PACKAGES := nginx-light
+SERVICE_PACKAGES := nginx-light caddy redis-server pgbouncer
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # -qq: errors only; every version and hash is in the lock, so there is nothing to read while it works.
@@ -25,7 +28,7 @@ PIP_INSTALL = $(RUN)/python -m pip install -qq --require-hashes
 say = printf '\033[1m== %s\033[0m\n'
 
 # $(call debian,PACKAGES,WHAT FOR): installs Debian packages as root or with a sudo that asks for
-# nothing; otherwise stops and names the command.
+# nothing; otherwise stops and names the command. RUNLEVEL=1 is Debian's word for "start no service".
 define debian
 	install="apt-get install -y --no-install-recommends $(1)"; \
 	if ! command -v apt-get >/dev/null; then \
@@ -38,7 +41,7 @@ define debian
 	fi; \
 	$(say) "Installing $(1) ($(2))"; \
 	$$sudo apt-get update -qq </dev/null; \
-	$$sudo env DEBIAN_FRONTEND=noninteractive $$install -qq </dev/null >/dev/null
+	$$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 $$install -qq </dev/null >/dev/null
 endef
 
 
@@ -65,8 +68,8 @@ serve: $(VENV)/base.stamp ## run the server on this machine (ARGS="--port 9000")
 	@$(RUN)/authgate serve $(ARGS)
 
 .PHONY: test
-test: $(VENV)/dev.stamp browser proxy node-clients ## install what the tests need and run them (T=tests/protocol)
-	@$(RUN)/python -m pytest $(ARGS) $(T)
+test: $(VENV)/dev.stamp browser services node-clients ## install what the tests need and run them (T=tests/protocol)
+	@$(RUN)/python -m pytest $(if $(T),,-n $(PROCESSES) --dist loadfile) $(ARGS) $(T)
 
 .PHONY: check
 check: $(VENV)/dev.stamp ## format, lint, types, the direction of imports
@@ -152,13 +155,16 @@ browser:
 		$(call debian,$(BROWSER_PACKAGES),the browser tests); \
 	fi
 
-# /usr/sbin is on root's path alone. Where the package may start its service, the tests take no
-# notice of it: they run an nginx of their own, on other ports and in other folders.
-.PHONY: proxy
-proxy:
-	@if ! PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null; then \
-		$(call debian,$(PROXY_PACKAGES),the tests behind a proxy); \
-	fi
+# What stands beside authgate in the field. /usr/sbin is on root's path alone. Where a package may
+# start its service, the tests take no notice of it: they run their own, on other ports and in other
+# folders. (PostgreSQL comes from the package index with the rest of dev.)
+.PHONY: services
+services:
+	@for program in nginx caddy redis-server pgbouncer; do \
+		if ! PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $$program >/dev/null; then \
+			$(call debian,$(SERVICE_PACKAGES),the tests with proxies and stores); break; \
+		fi; \
+	done
 
 .PHONY: node-clients
 node-clients: $(NODE_CLIENTS)/node_modules/.stamp
