@@ -22,7 +22,7 @@ from bench.report import Report, show
 from bench.rounds import FULL, QUICK, Plan, Rounds, access_token
 from bench.servers import LOAD_CORE, SERVER_CORE, pin, spawn
 from bench.start import measure_starts
-from bench.targets import CEILING, SDK, authgate, peer
+from bench.targets import CEILING, SDK, authgate, on_postgres, peer
 from bench.through import measure
 
 GUARDED, UNGUARDED = "with guard", "without"
@@ -32,11 +32,12 @@ def main() -> None:
     """Measure, print, and write the JSON document if one was asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two minutes; rougher figures")
+    parser.add_argument("--stores", action="store_true", help="only SQLite beside PostgreSQL")
     parser.add_argument("--through", action="store_true", help="only what goes through a gateway")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     given = parser.parse_args()
     plan = QUICK if given.quick else FULL
-    report = run_through(plan) if given.through else run(plan)
+    report = (run_through if given.through else run_stores if given.stores else run)(plan)
     show(report, Console(width=None if sys.stdout.isatty() else 130))
     if given.json:
         given.json.write_text(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
@@ -63,6 +64,16 @@ def run(plan: Plan) -> Report:
     return Report(
         found, rounds.series(), rounds.held, guard, pieces, starts, parts, imported, streams
     )
+
+
+def run_stores(plan: Plan) -> Report:
+    """The steps of the authorization server on both stores, and their ceilings."""
+    found, say = machine.describe(), _beginning()
+    rounds = Rounds(plan, say)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_on_both_stores(rounds))
+    say("done")
+    return Report(found, rounds.series(), rounds.held, {})
 
 
 def run_through(plan: Plan) -> Report:
@@ -96,7 +107,9 @@ async def _under_load(rounds: Rounds, say: Callable[[str], None]) -> None:
         ours = stack.enter_context(authgate(Path(folder)))
         sdk = stack.enter_context(peer("sdk", SDK))
         ceiling = stack.enter_context(peer("ceiling", CEILING))
-        await rounds.authorization([ours, sdk, ceiling])
+        other = stack.enter_context(TemporaryDirectory(prefix="authgate-bench-"))
+        durable = stack.enter_context(on_postgres(Path(other)))
+        await rounds.authorization([ours, *durable, sdk, ceiling])
     with ExitStack() as stack:
         say("tool calls with and without the guard")
         folder = stack.enter_context(TemporaryDirectory(prefix="authgate-bench-"))
@@ -105,6 +118,16 @@ async def _under_load(rounds: Rounds, say: Callable[[str], None]) -> None:
         unguarded = stack.enter_context(peer("example", UNGUARDED))
         asked = [(guarded, await access_token(guarded)), (unguarded, None)]
         await rounds.tool_calls("tools/call add", asked)
+
+
+async def _on_both_stores(rounds: Rounds) -> None:
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="authgate-bench-"))
+        ours = stack.enter_context(authgate(Path(folder)))
+        ceiling = stack.enter_context(peer("ceiling", CEILING))
+        other = stack.enter_context(TemporaryDirectory(prefix="authgate-bench-"))
+        durable = stack.enter_context(on_postgres(Path(other)))
+        await rounds.authorization([ours, *durable, ceiling])
 
 
 def _child(module: str, *arguments: str) -> Any:

@@ -36,7 +36,7 @@ class Ceiling:
     def __init__(self, issuer: str) -> None:
         self._issuer = issuer
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._head = _b64(orjson.dumps({"alg": "ES256", "typ": "at+jwt", "kid": "bench"}))
+        self._head = b64(orjson.dumps({"alg": "ES256", "typ": "at+jwt", "kid": "bench"}))
         self._clients: dict[str, dict[str, Any]] = {}
         self._codes: dict[str, tuple[str, str, str, str]] = {}
         self._refresh: dict[str, tuple[str, str]] = {}
@@ -93,12 +93,15 @@ class Ceiling:
             unknown = ("", "", "", "")
             owner, uri, challenge, resource = self._codes.pop(form["code"], unknown)
             verifier = hashlib.sha256(form["code_verifier"].encode()).digest()
-            if uri != form["redirect_uri"] or challenge != _b64(verifier).decode():
+            if uri != form["redirect_uri"] or challenge != b64(verifier).decode():
                 return 400, b'{"error":"invalid_grant"}', _JSON
         if client_id not in self._clients or owner != client_id:
             return 400, b'{"error":"invalid_grant"}', _JSON
         refresh = secrets.token_urlsafe(32)
         self._refresh[refresh] = (client_id, resource)
+        return self._tokens(client_id, resource, refresh)
+
+    def _tokens(self, client_id: str, resource: str, refresh: str) -> Answer:
         answer = {
             "access_token": self._sign(client_id, resource),
             "token_type": "Bearer",
@@ -119,11 +122,11 @@ class Ceiling:
             "exp": now + 3600,
             "jti": secrets.token_urlsafe(16),
         }
-        signed = self._head + b"." + _b64(orjson.dumps(claims))
+        signed = self._head + b"." + b64(orjson.dumps(claims))
         r, s = decode_dss_signature(self._key.sign(signed, _SHA256))
-        signature = _b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+        signature = b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
         return (signed + b"." + signature).decode()
 
 
-def _b64(data: bytes) -> bytes:
+def b64(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")

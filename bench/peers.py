@@ -2,9 +2,9 @@
 
 `sdk`: the authorization server routes of the official MCP SDK, as its documentation mounts them, on
 a provider in memory that signs ES256 access tokens. `ceiling`: what a Python process could reach if
-it did the bare work and nothing around it. `example`: the built-in MCP server without the guard.
-`small`: a bare MCP server to stand behind gateways. `bare_gateway`: one that only passes calls on.
-`fastmcp_proxy`: FastMCP's.
+it did the bare work and nothing around it, `ceiling_postgres` the same on PostgreSQL. `example`:
+the built-in MCP server without the guard. `small`: a bare MCP server to stand behind gateways.
+`bare_gateway`: one that only passes calls on. `fastmcp_proxy`: FastMCP's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ import importlib
 
 import uvicorn
 
-NAMES = ("sdk", "ceiling", "example", "small", "bare_gateway", "fastmcp_proxy")
+NAMES = (
+    "sdk",
+    "ceiling",
+    "ceiling_postgres",
+    "example",
+    "small",
+    "bare_gateway",
+    "fastmcp_proxy",
+)
 
 
 def main() -> None:

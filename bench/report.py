@@ -62,7 +62,7 @@ def show(report: Report, console: Console) -> None:
     for name, line in report.machine.items():
         console.print(f"[bold]{name}[/bold]  {line}", highlight=False)
     load = _table(
-        "Under load, one core each (medians; authgate commits to disk, its peers forget)",
+        "Under load, one core each (medians; durable but for the SDK and bare ASGI)",
         "work",
         "connections",
         "server",
@@ -111,9 +111,10 @@ def _show_small(report: Report, console: Console) -> None:
     for held in report.streams:
         streams.add_row(held.server, f"{held.per_thousand:.1f}")
     guard = _table("The guard, CPU per call", "", "µs")
-    guard.add_row("a token seen for the first time", f"{report.guard['first_us']:.1f}")
-    guard.add_row("of that, the signature by itself", f"{report.guard['signature_us']:.1f}")
-    guard.add_row("a token it knows", f"{report.guard['known_us']:.1f}")
+    if report.guard:
+        guard.add_row("a token seen for the first time", f"{report.guard['first_us']:.1f}")
+        guard.add_row("of that, the signature by itself", f"{report.guard['signature_us']:.1f}")
+        guard.add_row("a token it knows", f"{report.guard['known_us']:.1f}")
     for table in (through, streams, guard, *_of_the_server(report), _judged(report)):
         if table.row_count:
             console.print(table)

@@ -15,10 +15,12 @@ from bench import messages
 from bench.load import Work, always, load
 from bench.messages import Paths
 from bench.servers import LOAD_CORE, Server, free_port, running, spawn
+from tests.postgres import Cluster
 
 Codes = list[tuple[str, str]]
 
 AUTHGATE, SDK, CEILING = "authgate", "mcp SDK", "bare ASGI"
+ON_POSTGRES, CEILING_ON_POSTGRES = "authgate, PostgreSQL", "bare ASGI, PostgreSQL"
 CLIENTS = 32
 
 
@@ -119,10 +121,27 @@ def authgate(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Au
 
 
 @contextmanager
-def peer(name: str, label: str) -> Iterator[Target]:
-    """A peer (see `peers`)."""
+def on_postgres(folder: Path) -> Iterator[list[Target]]:
+    """authgate and the ceiling, each in a schema of its own of one PostgreSQL.
+
+    It commits durably, and runs on the core of whoever sends the load.
+    """
+    with ExitStack() as stack:
+        url = stack.enter_context(Cluster()).url
+        ours = stack.enter_context(authgate(folder, {"AUTHGATE_DATABASE_URL": url}))
+        ours.name = ON_POSTGRES
+        given = {"BENCH_DATABASE_URL": url}
+        yield [
+            ours,
+            stack.enter_context(peer("ceiling_postgres", CEILING_ON_POSTGRES, given)),
+        ]
+
+
+@contextmanager
+def peer(name: str, label: str, given: Mapping[str, str] | None = None) -> Iterator[Target]:
+    """A peer (see `peers`); `given` is added to its environment."""
     port = free_port()
-    with running(peer_arguments(name, port), port) as server:
+    with running(peer_arguments(name, port), port, given) as server:
         yield Target(label, server, Paths())
 
 
