@@ -100,9 +100,10 @@ LOCK = env -u UV_FIND_LINKS -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_CONSTRAINT -
 
 .PHONY: lock
 lock: $(VENV)/dev.stamp ## lock the dependencies again (UPGRADE=1 for newer ones)
-	@$(say) "Locking requirements/{base,dev,build}.txt"
+	@$(say) "Locking requirements/{base,dev,otel,build}.txt"
 	@$(LOCK) pyproject.toml -o requirements/base.txt
 	@$(LOCK) pyproject.toml --extra dev -c requirements/base.txt -o requirements/dev.txt
+	@$(LOCK) pyproject.toml --extra otel -c requirements/dev.txt -o requirements/otel.txt
 	@$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 
 .PHONY: clean

@@ -13,7 +13,7 @@ from authgate.app import build
 from authgate.cli.tree import tree
 from authgate.protocol.faces import FACES
 from authgate.protocol.reasons import Reason
-from authgate.settings import Settings, environment_names
+from authgate.settings import Settings, environment_names, secret_files
 from authgate.store.schema import metadata
 from tests.house.reading import DOCS, ROOT, SOURCE, all_docs, first_cells, pages, python_files
 
@@ -41,7 +41,8 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
     # those for tests are no settings; the tests that read them know their names
     named = set(re.findall(r"AUTHGATE_(?!TEST_)[A-Z_]+[A-Z]\b(?!_)", all_docs()))
     # what a stdio program is told in its environment is no setting either
-    assert named <= {*SETTINGS, "AUTHGATE_LIMIT", "AUTHGATE_SUBJECT", "AUTHGATE_CLIENT"}
+    told = {"AUTHGATE_LIMIT", "AUTHGATE_SUBJECT", "AUTHGATE_CLIENT"}
+    assert named <= {*SETTINGS, *secret_files.names(), *told}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

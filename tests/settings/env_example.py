@@ -14,7 +14,8 @@ from authgate.settings import Settings
 HEAD = """\
 # The settings of authgate, each with its default. Take away the # to change one, or add a line at
 # the end: the last line of a name wins, and an empty value means the default. The environment goes
-# before this file. Lists are separated by spaces.
+# before this file. Lists are separated by spaces. A secret may stand in a file of its own: put
+# _FILE behind its name and give the path (WORKOS_API_KEY_FILE=/run/secrets/workos_api_key).
 """
 
 GROUPS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from authgate.settings import file as live_file
-from authgate.settings import gateway, supabase, workos
+from authgate.settings import gateway, secret_files, supabase, workos
 from authgate.settings.fields import DEFAULT_PORT, Settings
 from authgate.settings.file import LiveSettings
 from authgate.settings.values import LOOPBACK, PUBLIC_URL
@@ -33,12 +34,15 @@ def load(env_file: Path | None = None, *, port: int = DEFAULT_PORT) -> Settings:
     """
     file = env_file if env_file is not None else Path(".env")
     try:
-        problems = _unknown_names(file)
+        given = _given(file)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             [f"{file}: it cannot be read ({type(error).__name__}); mend or remove it."]
         ) from None
-    settings, found = _read(file)
+    problems = _unknown_names(given)
+    from_files, found = secret_files.read_all(given)
+    problems += found
+    settings, found = _read(file, from_files)
     problems += found
     problems += _contradictions(settings)
     try:
@@ -70,10 +74,18 @@ def load_live(settings: Settings, *, must_exist: bool = False) -> LiveSettings:
     return found
 
 
-def _read(file: Path) -> tuple[Settings, list[str]]:
+def _given(file: Path) -> dict[str, str]:
+    """Everything that is set, the environment before the file; empty means unset."""
+    in_file = dotenv_values(file, interpolate=False) if file.is_file() else {}
+    given = {name: value for name, value in in_file.items() if value}
+    return given | {name: value for name, value in os.environ.items() if value}
+
+
+def _read(file: Path, from_files: dict[str, str]) -> tuple[Settings, list[str]]:
     """The settings, wrong ones replaced by their default so that the rest can still be judged."""
+    given: dict[str, Any] = dict(from_files)
     try:
-        return Settings(_env_file=file), []
+        return Settings(_env_file=file, **given), []
     except ValidationError as error:
         problems: list[str] = []
         replaced: dict[str, Any] = {}
@@ -81,7 +93,7 @@ def _read(file: Path) -> tuple[Settings, list[str]]:
             name = str(item["loc"][0])
             problems.append(f"{name}: {_fix(item)}.")
             replaced[name] = _default_of(name)
-        return Settings(_env_file=file, **replaced), problems
+        return Settings(_env_file=file, **(given | replaced)), problems
 
 
 def _fix(item: ErrorDetails) -> str:
@@ -111,11 +123,9 @@ def _default_of(name: str) -> object:
     return None
 
 
-def _unknown_names(file: Path) -> list[str]:
+def _unknown_names(given: Iterable[str]) -> list[str]:
     known = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    given = {name for name, value in os.environ.items() if value}
-    if file.is_file():
-        given |= {name for name, value in dotenv_values(file, interpolate=False).items() if value}
+    known |= secret_files.names().keys()
     return [
         f"{name}: there is no such setting; see .env.example for the names."
         for name in sorted(given)
