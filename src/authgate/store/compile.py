@@ -5,21 +5,40 @@ same strings every time; Alembic would add 0.1 s and 11 MiB to make an empty fil
 strings are kept: `python -m authgate.store.compile` writes `sqlite_sql.py`, and tests fail when it
 is not what the expressions compile to, or not what the migrations make. Never imported by a running
 server. Neighbours: `schema` and `statements` above, the engines' `*_sql` modules below.
+
+For PostgreSQL every table is written `@.table`, and the engine puts the quoted name of its schema
+there: a search path would be state of a session, which a transaction pooler does not keep.
 """
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 
-from sqlalchemy import ClauseElement, Column, MetaData, PrimaryKeyConstraint, String, Table
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy import (
+    ClauseElement,
+    Column,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.schema import (
+    CreateIndex,
+    CreateTable,
+    ExecutableDDLElement,
+    SetColumnComment,
+    SetTableComment,
+)
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from authgate.store import (
     schema,
     statements,
+    statements_joined_people,
     statements_people,
     statements_rollout,
     statements_social,
@@ -36,6 +55,16 @@ a tuple in the order named above it, a `:name` statement a mapping.
 
 # "token" and "password" in the names of statements are no secrets.
 # ruff: noqa: S105
+'''
+
+_POSTGRES_HEAD = '''"""The statements as PostgreSQL runs them.
+
+Written by `python -m authgate.store.compile` from `statements`: do not edit. `@` stands for the
+schema, and each takes a tuple or a mapping of the parameters that `ORDER` names.
+"""
+
+# "token" and "password" in the names of statements are no secrets, and a comment is one line.
+# ruff: noqa: E501, S105
 '''
 
 
@@ -69,19 +98,83 @@ def sqlite_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
     }
 
 
-def sqlite_schema() -> tuple[str, ...]:
-    """What makes an empty file a store at HEAD, Alembic's own table included."""
-    version = Table(
+# A schema name that nothing else in a statement can be.
+_SCHEMA = "schema_of_authgate"
+# `INSERT ... SELECT` gives parameters no type of their own, so all of them carry it. Dollar numbers
+# because the protocol has them: nothing is rewritten at run time, and a name used twice goes once.
+_postgres = psycopg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+
+
+def _for_postgres(text: str) -> str:
+    # Only where a table is named in FROM, INTO, UPDATE and the like; a column needs its table's
+    # name alone. (What Alembic keeps has no schema in the expressions.)
+    text = re.sub(r"__\[SCHEMA__none\]\.(\w+)\.", r"\1.", " ".join(text.split()))
+    text = text.replace("__[SCHEMA__none].", "@.").replace("::VARCHAR", "::TEXT")
+    return re.sub(r"\b(FROM|INTO|UPDATE) alembic_version\b", r"\1 @.alembic_version", text)
+
+
+def _compile_for_postgres(statement: ClauseElement) -> tuple[str, tuple[str, ...]]:
+    compiled = statement.compile(dialect=_postgres, schema_translate_map={None: _SCHEMA})
+    assert isinstance(compiled, SQLCompiler)
+    return _for_postgres(str(compiled)), tuple(compiled.positiontup or ())
+
+
+def postgres_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Every statement by name: its text for PostgreSQL, and its parameters in their order."""
+    groups = (
+        statements.positional(postgresql.insert),
+        statements_social.positional(),
+        statements_people.positional(postgresql.insert),
+        statements_rollout.positional(postgresql.insert),
+        statements_upkeep.positional(),
+        statements.named(),
+        statements_social.named(),
+        statements_people.named(),
+        statements_rollout.named(),
+        statements_sweep.named(),
+        statements_upkeep.named(),
+        statements_joined_people.joined(),
+    )
+    return {n: _compile_for_postgres(s) for group in groups for n, s in group.items()}
+
+
+def _version_table() -> Table:
+    return Table(
         "alembic_version",
         MetaData(),
         Column("version_num", String(32), nullable=False),
         PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
     )
-    made: list[CreateTable | CreateIndex] = [CreateTable(version)]
-    for table in schema.metadata.sorted_tables:
-        made.append(CreateTable(table))
-        made += [CreateIndex(index) for index in sorted(table.indexes, key=lambda i: str(i.name))]
-    return tuple(" ".join(str(ddl.compile(dialect=sqlite.dialect())).split()) for ddl in made)
+
+
+def _ddl(table: Table) -> list[ExecutableDDLElement]:
+    indexes = sorted(table.indexes, key=lambda i: str(i.name))
+    return [CreateTable(table), *(CreateIndex(index) for index in indexes)]
+
+
+def sqlite_schema() -> tuple[str, ...]:
+    """What makes an empty file a store at HEAD, Alembic's own table included."""
+    tables = [_version_table(), *schema.metadata.sorted_tables]
+    made = [ddl.compile(dialect=sqlite.dialect()) for table in tables for ddl in _ddl(table)]
+    return tuple(" ".join(str(ddl).split()) for ddl in made)
+
+
+def postgres_schema() -> tuple[str, ...]:
+    """What makes an empty schema a store at HEAD, with what every table and column means."""
+    made: list[ExecutableDDLElement] = []
+    for table in [_version_table(), *schema.metadata.sorted_tables]:
+        made += _ddl(table)
+        if table.comment:
+            made.append(SetTableComment(table))
+        made += [SetColumnComment(column) for column in table.columns if column.comment]
+    compiled = [
+        ddl.compile(dialect=_postgres, schema_translate_map={None: _SCHEMA}) for ddl in made
+    ]
+    return tuple(_ddl_for_postgres(str(ddl)) for ddl in compiled)
+
+
+def _ddl_for_postgres(text: str) -> str:
+    return " ".join(text.split()).replace("__[SCHEMA__none].", "@.")
 
 
 def _pieces(text: str) -> list[str]:
@@ -113,9 +206,42 @@ def sqlite_module() -> str:
     return "\n".join(parts)
 
 
+def postgres_module() -> str:
+    """The source of `postgres_sql.py`."""
+    parts = [_POSTGRES_HEAD]
+    known = postgres_statements()
+    for name, (text, _) in known.items():
+        parts.append(f"{_constant(name.upper(), text)}\n")
+    orders = "\n".join(_order(name.upper(), order) for name, (_, order) in known.items())
+    parts.append(
+        "# The parameters of each, in the order of their numbers.\n"
+        f"ORDER: dict[str, tuple[str, ...]] = {{\n{orders}\n}}\n"
+    )
+    # A comment is kept whole: a line broken in it would be part of it.
+    script = "\n".join(
+        f"{ddl if ddl.startswith('COMMENT') else _wrapped(ddl)}\n" for ddl in postgres_schema()
+    )
+    parts.append(
+        "# what makes an empty schema a store; an empty line between two statements\n"
+        f'SCHEMA = """\n{script}"""\n'
+    )
+    return "\n".join(parts)
+
+
+def _order(name: str, order: tuple[str, ...]) -> str:
+    inner = ", ".join(f'"{parameter}"' for parameter in order)
+    inner = f"({inner},)" if len(order) == 1 else f"({inner})"
+    line = f"    {name}: {inner},"
+    if len(line) <= _WIDTH:
+        return line
+    lines = "\n".join(f'        "{parameter}",' for parameter in order)
+    return f"    {name}: (\n{lines}\n    ),"
+
+
 def _wrapped(ddl: str) -> str:
     return textwrap.fill(ddl, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 if __name__ == "__main__":
     Path(__file__).with_name("sqlite_sql.py").write_text(sqlite_module())
+    Path(__file__).with_name("postgres_sql.py").write_text(postgres_module())

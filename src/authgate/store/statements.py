@@ -78,7 +78,7 @@ _END = {"revoked_at": NOW, "revoked_reason": _P("reason")}
 
 _successor = refresh_tokens.alias("successor")
 _grants_live_if_asked = or_(
-    _P("live_at").is_(None),
+    _P("live_at", type_=grants.c.expires_at.type).is_(None),
     and_(grants.c.revoked_at.is_(None), grants.c.expires_at > _P("live_at")),
 )
 

@@ -1,0 +1,75 @@
+"""An open PostgreSQL database and the ways to ask it, for the parts of `postgres.PostgresStore`.
+
+Every call is one round trip and one transaction of its own, READ COMMITTED, on whichever connection
+is free: no state of a session is used, so a transaction pooler may stand between. No method of the
+contract but opening and closing. Neighbours: `postgres_pool` and `postgres_wire` below,
+`postgres_schema` for what an opening checks and makes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from authgate.store import postgres_sql
+from authgate.store.contract import StoreUnavailable
+from authgate.store.postgres_pool import Pool, PostgresPolicy
+from authgate.store.postgres_schema import Place, prepare
+from authgate.store.postgres_wire import Given, Result, Row, Statement
+
+
+class Engine:
+    """Opens, closes and asks; what is asked the parts know."""
+
+    def __init__(self, policy: PostgresPolicy) -> None:
+        self._policy = policy
+        self._place = Place(policy)
+        # By the kept text itself: the parts name their statements as they do on SQLite.
+        self._statements = {
+            text: Statement(self._place.in_schema(text), order)
+            for text, order in postgres_sql.ORDER.items()
+        }
+        self._pool: Pool | None = None
+
+    async def open(self) -> None:
+        if self._pool is not None:
+            return
+        await asyncio.to_thread(prepare, self._place)
+        self._pool = Pool(self._place.connect, self._policy, prepare=self._place.may_prepare)
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    def pool_stats(self) -> dict[str, int]:
+        """How many connections are open, busy and idle, and how many callers wait for one."""
+        return self._pool.stats() if self._pool is not None else {}
+
+    # --- asking -------------------------------------------------------------------------------
+
+    async def _one(self, sql: str, given: Given = ()) -> Row | None:
+        """The one row, if any."""
+        rows = (await self._run((sql, given)))[0].rows
+        return rows[0] if rows else None
+
+    async def _all(self, sql: str, given: Given = ()) -> list[Row]:
+        return (await self._run((sql, given)))[0].rows
+
+    async def _changed(self, sql: str, given: Given = ()) -> int:
+        """How many rows the statement changed."""
+        return (await self._run((sql, given)))[0].rowcount
+
+    async def _together(self, *statements: tuple[str, Given]) -> list[Result]:
+        """Several statements as one transaction in one round trip, all of them or none.
+
+        Each sees what was committed before itself began, and what those before it did.
+        """
+        return await self._run(*statements)
+
+    def _run(self, *statements: tuple[str, Given]) -> asyncio.Future[list[Result]]:
+        if self._pool is None:
+            raise StoreUnavailable("the store is not open")
+        known = self._statements
+        return self._pool.submit(
+            [((s := known[sql]), s.values(given)) for sql, given in statements]
+        )

@@ -1,0 +1,1380 @@
+"""The statements as PostgreSQL runs them.
+
+Written by `python -m authgate.store.compile` from `statements`: do not edit. `@` stands for the
+schema, and each takes a tuple or a mapping of the parameters that `ORDER` names.
+"""
+
+# "token" and "password" in the names of statements are no secrets, and a comment is one line.
+# ruff: noqa: E501, S105
+
+CLIENT = (
+    "SELECT clients.client_id, clients.redirect_uris, clients.auth_method, clients.grant_types, "
+    "clients.response_types, clients.scopes, clients.application_type, clients.name, "
+    "clients.metadata, clients.issued_at, clients.secret_digest, clients.self_registered, "
+    "clients.last_used_at FROM @.clients WHERE clients.client_id = $1::TEXT"
+)
+
+REQUEST = (
+    "SELECT authorization_requests.request_digest, authorization_requests.kind, "
+    "authorization_requests.client_id, authorization_requests.redirect_uri, "
+    "authorization_requests.state, authorization_requests.code_challenge, "
+    "authorization_requests.scopes, authorization_requests.resource, "
+    "authorization_requests.prompt, authorization_requests.cross_site, "
+    "authorization_requests.browser_digest, authorization_requests.created_at, "
+    "authorization_requests.expires_at, authorization_requests.answered_at, "
+    "authorization_requests.factor_kind, authorization_requests.factor_hint, "
+    "authorization_requests.factor_sealed, authorization_requests.factor_expires_at, "
+    "authorization_requests.factor_failures, authorization_requests.external FROM "
+    "@.authorization_requests WHERE authorization_requests.request_digest = $1::TEXT"
+)
+
+CODE = (
+    "SELECT codes.code_digest, codes.grant_id, codes.client_id, codes.redirect_uri, "
+    "codes.code_challenge, codes.scopes, codes.resource, codes.sub, codes.directory, "
+    "codes.display, codes.methods, codes.assurance, codes.authenticated_at, codes.issued_at, "
+    "codes.expires_at, codes.failures, codes.redeemed_at FROM @.codes WHERE codes.code_digest = "
+    "$1::TEXT"
+)
+
+GRANT = (
+    "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
+    "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
+    "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
+    "grants.revoked_reason, grants.vouched_at FROM @.grants WHERE grants.grant_id = $1::TEXT"
+)
+
+GRANT_CHANGES = (
+    "SELECT grants.last_used_at, grants.expires_at, grants.revoked_at, grants.revoked_reason, "
+    "grants.vouched_at FROM @.grants WHERE grants.grant_id = $1::TEXT"
+)
+
+REFRESH_TOKEN = (
+    "SELECT refresh_tokens.token_digest, refresh_tokens.grant_id, refresh_tokens.issued_at, "
+    "refresh_tokens.expires_at, refresh_tokens.superseded_at, refresh_tokens.successor_digest, "
+    "grants.grant_id AS grant_id_1, grants.client_id, grants.sub, grants.directory, "
+    "grants.display, grants.methods, grants.assurance, grants.scopes, grants.resource, "
+    "grants.authenticated_at, grants.created_at, grants.last_used_at, grants.expires_at AS "
+    "expires_at_1, grants.revoked_at, grants.revoked_reason, grants.vouched_at FROM "
+    "@.refresh_tokens JOIN @.grants ON grants.grant_id = refresh_tokens.grant_id WHERE "
+    "refresh_tokens.token_digest = $1::TEXT"
+)
+
+ACCOUNT = (
+    "SELECT accounts.sub, accounts.email, accounts.email_key, accounts.password_hash, "
+    "accounts.created_at, accounts.disabled_at FROM @.accounts WHERE accounts.sub = $1::TEXT"
+)
+
+ACCOUNT_BY_EMAIL = (
+    "SELECT accounts.sub, accounts.email, accounts.email_key, accounts.password_hash, "
+    "accounts.created_at, accounts.disabled_at FROM @.accounts WHERE accounts.email_key = "
+    "$1::TEXT"
+)
+
+ACCOUNTS = (
+    "SELECT accounts.sub, accounts.email, accounts.email_key, accounts.password_hash, "
+    "accounts.created_at, accounts.disabled_at FROM @.accounts ORDER BY accounts.email_key"
+)
+
+SIGNING_KEYS = (
+    "SELECT signing_keys.kid, signing_keys.algorithm, signing_keys.public_jwk, "
+    "signing_keys.sealed_private, signing_keys.created_at, signing_keys.signs_from, "
+    "signing_keys.retires_at FROM @.signing_keys ORDER BY signing_keys.created_at, "
+    "signing_keys.kid"
+)
+
+AUDIT_EVENTS = (
+    "SELECT audit_events.at, audit_events.event, audit_events.outcome, audit_events.actor, "
+    "audit_events.client_id, audit_events.address, audit_events.detail FROM @.audit_events ORDER "
+    "BY audit_events.id DESC LIMIT $1 OFFSET 0"
+)
+
+REVISION = "SELECT alembic_version.version_num FROM @.alembic_version"
+
+WHY_NOT_ANSWERED = (
+    "SELECT authorization_requests.answered_at FROM @.authorization_requests WHERE "
+    "authorization_requests.request_digest = $1::TEXT"
+)
+
+WHY_NOT_REDEEMED = (
+    "SELECT codes.redeemed_at, codes.expires_at, codes.grant_id FROM @.codes WHERE "
+    "codes.code_digest = $1::TEXT"
+)
+
+CODE_FAILURES = "SELECT codes.failures FROM @.codes WHERE codes.code_digest = $1::TEXT"
+
+WHY_NOT_ROTATED = (
+    "SELECT refresh_tokens.grant_id, refresh_tokens.superseded_at, grants.revoked_at, "
+    "successor.token_digest, successor.expires_at, successor.superseded_at AS superseded_at_1 "
+    "FROM @.refresh_tokens JOIN @.grants ON grants.grant_id = refresh_tokens.grant_id LEFT OUTER "
+    "JOIN @.refresh_tokens AS successor ON successor.token_digest = "
+    "refresh_tokens.successor_digest WHERE refresh_tokens.token_digest = $1::TEXT"
+)
+
+DELETE_CLIENT = "DELETE FROM @.clients WHERE clients.client_id = $1::TEXT"
+
+DELETE_CONSENTS_OF_CLIENT = "DELETE FROM @.consents WHERE consents.client_id = $1::TEXT"
+
+DELETE_CONSENTS_OF_SUB = "DELETE FROM @.consents WHERE consents.sub = $1::TEXT"
+
+DELETE_SESSION = "DELETE FROM @.sessions WHERE sessions.session_digest = $1::TEXT"
+
+DELETE_SESSIONS_OF = "DELETE FROM @.sessions WHERE sessions.sub = $1::TEXT"
+
+DELETE_ACCOUNT = "DELETE FROM @.accounts WHERE accounts.sub = $1::TEXT"
+
+PROVE_WRITABLE = "UPDATE @.alembic_version SET version_num=alembic_version.version_num"
+
+INSERT_CLIENT = (
+    "INSERT INTO @.clients (client_id, redirect_uris, auth_method, grant_types, response_types, "
+    "scopes, application_type, name, metadata, issued_at, secret_digest, self_registered, "
+    "last_used_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, $6::TEXT, $7::TEXT, "
+    "$8::TEXT, $9::TEXT, $10::BIGINT, $11::TEXT, $12::BIGINT, $13::BIGINT)"
+)
+
+INSERT_REQUEST = (
+    "INSERT INTO @.authorization_requests (request_digest, kind, client_id, redirect_uri, state, "
+    "code_challenge, scopes, resource, prompt, cross_site, browser_digest, created_at, "
+    "expires_at, answered_at, factor_kind, factor_hint, factor_sealed, factor_expires_at, "
+    "factor_failures, external) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, "
+    "$6::TEXT, $7::TEXT, $8::TEXT, $9::TEXT, $10::BIGINT, $11::TEXT, $12::BIGINT, $13::BIGINT, "
+    "$14::BIGINT, $15::TEXT, $16::TEXT, $17::TEXT, $18::BIGINT, $19::BIGINT, $20::TEXT)"
+)
+
+INSERT_CODE = (
+    "INSERT INTO @.codes (code_digest, grant_id, client_id, redirect_uri, code_challenge, scopes, "
+    "resource, sub, directory, display, methods, assurance, authenticated_at, issued_at, "
+    "expires_at, failures, redeemed_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, "
+    "$6::TEXT, $7::TEXT, $8::TEXT, $9::TEXT, $10::TEXT, $11::TEXT, $12::BIGINT, $13::BIGINT, "
+    "$14::BIGINT, $15::BIGINT, $16::BIGINT, $17::BIGINT)"
+)
+
+INSERT_GRANT = (
+    "INSERT INTO @.grants (grant_id, client_id, sub, directory, display, methods, assurance, "
+    "scopes, resource, authenticated_at, created_at, last_used_at, expires_at, revoked_at, "
+    "revoked_reason, vouched_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, "
+    "$6::TEXT, $7::BIGINT, $8::TEXT, $9::TEXT, $10::BIGINT, $11::BIGINT, $12::BIGINT, "
+    "$13::BIGINT, $14::BIGINT, $15::TEXT, $16::BIGINT)"
+)
+
+INSERT_REFRESH_TOKEN = (
+    "INSERT INTO @.refresh_tokens (token_digest, grant_id, issued_at, expires_at, superseded_at, "
+    "successor_digest) VALUES ($1::TEXT, $2::TEXT, $3::BIGINT, $4::BIGINT, $5::BIGINT, $6::TEXT)"
+)
+
+INSERT_SESSION = (
+    "INSERT INTO @.sessions (session_digest, sub, directory, display, methods, assurance, "
+    "created_at, expires_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, "
+    "$6::BIGINT, $7::BIGINT, $8::BIGINT)"
+)
+
+INSERT_SIGNING_KEY = (
+    "INSERT INTO @.signing_keys (kid, algorithm, public_jwk, sealed_private, created_at, "
+    "signs_from, retires_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::BIGINT, "
+    "$6::BIGINT, $7::BIGINT)"
+)
+
+INSERT_FIRST_SIGNING_KEY = (
+    "INSERT INTO @.signing_keys (kid, algorithm, public_jwk, sealed_private, created_at, "
+    "signs_from, retires_at) SELECT $1::TEXT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, "
+    "$4::TEXT AS anon_4, $5::BIGINT AS anon_5, $6::BIGINT AS anon_6, $7::BIGINT AS anon_7 WHERE "
+    "NOT (EXISTS (SELECT 1 FROM @.signing_keys))"
+)
+
+INSERT_REVISION = "INSERT INTO @.alembic_version (version_num) VALUES ($1)"
+
+INSERT_AUDIT_EVENT = (
+    "INSERT INTO @.audit_events (at, event, outcome, actor, client_id, address, detail) VALUES "
+    "($1::BIGINT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, $6::TEXT, $7::TEXT) RETURNING "
+    "audit_events.id"
+)
+
+REMEMBER_CONSENT = (
+    "INSERT INTO @.consents (sub, client_id, redirect_host, resource, scopes, granted_at) VALUES "
+    "($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, $6::BIGINT) ON CONFLICT (sub, client_id, "
+    "redirect_host, resource) DO UPDATE SET scopes = excluded.scopes, granted_at = "
+    "excluded.granted_at"
+)
+
+INSERT_ACCOUNT = (
+    "INSERT INTO @.accounts (sub, email, email_key, password_hash, created_at, disabled_at) "
+    "VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::BIGINT, $6::BIGINT) ON CONFLICT "
+    "(email_key) DO NOTHING"
+)
+
+INSERT_TRANSACTION = (
+    "INSERT INTO @.social_transactions (transaction_digest, provider, request_digest, kind, "
+    "browser_digest, sealed, created_at, expires_at, used_at, sub, directory, display, methods, "
+    "assurance, factor_kind, factor_hint, factor_sealed, factor_expires_at, handed_over_at, "
+    "code_digest, code_expires_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, "
+    "$6::TEXT, $7::BIGINT, $8::BIGINT, $9::BIGINT, $10::TEXT, $11::TEXT, $12::TEXT, $13::TEXT, "
+    "$14::BIGINT, $15::TEXT, $16::TEXT, $17::TEXT, $18::BIGINT, $19::BIGINT, $20::TEXT, "
+    "$21::BIGINT)"
+)
+
+TRANSACTION = (
+    "SELECT social_transactions.transaction_digest, social_transactions.provider, "
+    "social_transactions.request_digest, social_transactions.kind, "
+    "social_transactions.browser_digest, social_transactions.sealed, "
+    "social_transactions.created_at, social_transactions.expires_at, social_transactions.used_at, "
+    "social_transactions.sub, social_transactions.directory, social_transactions.display, "
+    "social_transactions.methods, social_transactions.assurance, social_transactions.factor_kind, "
+    "social_transactions.factor_hint, social_transactions.factor_sealed, "
+    "social_transactions.factor_expires_at, social_transactions.handed_over_at, "
+    "social_transactions.code_digest, social_transactions.code_expires_at FROM "
+    "@.social_transactions WHERE social_transactions.transaction_digest = $1::TEXT"
+)
+
+DELETE_TRANSACTIONS_OF = (
+    "DELETE FROM @.social_transactions WHERE social_transactions.sub = $1::TEXT"
+)
+
+LINK_OF = (
+    "SELECT links.workos_id, links.sub, links.how, links.linked_at FROM @.links WHERE "
+    "links.workos_id = $1::TEXT"
+)
+
+LINKS_TO = (
+    "SELECT links.workos_id, links.sub, links.how, links.linked_at FROM @.links WHERE links.sub = "
+    "$1::TEXT ORDER BY links.linked_at, links.workos_id"
+)
+
+DELETE_LINK = (
+    "DELETE FROM @.links WHERE links.workos_id = $1::TEXT RETURNING links.workos_id, links.sub, "
+    "links.how, links.linked_at"
+)
+
+BAR_OF = "SELECT bars.sub, bars.reason, bars.barred_at FROM @.bars WHERE bars.sub = $1::TEXT"
+
+EVENT = (
+    "SELECT seen_events.event_id, seen_events.seen_at FROM @.seen_events WHERE "
+    "seen_events.event_id = $1::TEXT"
+)
+
+KEPT_SESSION = (
+    "SELECT kept_sessions.sub, kept_sessions.sealed, kept_sessions.version, "
+    "kept_sessions.kept_at, kept_sessions.held_until FROM @.kept_sessions WHERE kept_sessions.sub "
+    "= $1::TEXT"
+)
+
+DELETE_KEPT_SESSION = (
+    "DELETE FROM @.kept_sessions WHERE kept_sessions.sub = $1::TEXT RETURNING kept_sessions.sub, "
+    "kept_sessions.sealed, kept_sessions.version, kept_sessions.kept_at, kept_sessions.held_until"
+)
+
+INSERT_KEPT_SESSION = (
+    "INSERT INTO @.kept_sessions (sub, sealed, version, kept_at, held_until) VALUES ($1::TEXT, "
+    "$2::TEXT, $3::BIGINT, $4::BIGINT, $5::BIGINT)"
+)
+
+INSERT_LINK = (
+    "INSERT INTO @.links (workos_id, sub, how, linked_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, "
+    "$4::BIGINT) ON CONFLICT (workos_id) DO NOTHING"
+)
+
+INSERT_BAR = (
+    "INSERT INTO @.bars (sub, reason, barred_at) VALUES ($1::TEXT, $2::TEXT, $3::BIGINT) ON "
+    "CONFLICT (sub) DO NOTHING"
+)
+
+INSERT_EVENT = (
+    "INSERT INTO @.seen_events (event_id, seen_at) VALUES ($1::TEXT, $2::BIGINT) ON CONFLICT "
+    "(event_id) DO NOTHING"
+)
+
+INSERT_API_KEY = (
+    "INSERT INTO @.api_keys (key_digest, key_id, name, sub, scopes, created_at, expires_at, "
+    "revoked_at, last_used_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, "
+    "$6::BIGINT, $7::BIGINT, $8::BIGINT, $9::BIGINT)"
+)
+
+API_KEY = (
+    "SELECT api_keys.key_digest, api_keys.key_id, api_keys.name, api_keys.sub, api_keys.scopes, "
+    "api_keys.created_at, api_keys.expires_at, api_keys.revoked_at, api_keys.last_used_at FROM "
+    "@.api_keys WHERE api_keys.key_digest = $1::TEXT"
+)
+
+API_KEYS = (
+    "SELECT api_keys.key_digest, api_keys.key_id, api_keys.name, api_keys.sub, api_keys.scopes, "
+    "api_keys.created_at, api_keys.expires_at, api_keys.revoked_at, api_keys.last_used_at FROM "
+    "@.api_keys ORDER BY api_keys.created_at, api_keys.key_id"
+)
+
+USAGE = (
+    "SELECT usage_counts.day, usage_counts.kind, usage_counts.client, usage_counts.calls, "
+    "usage_counts.would_refuse FROM @.usage_counts WHERE usage_counts.day >= $1::BIGINT ORDER BY "
+    "usage_counts.day, usage_counts.kind, usage_counts.client"
+)
+
+ADD_USAGE = (
+    "INSERT INTO @.usage_counts (day, kind, client, calls, would_refuse) VALUES ($1::BIGINT, "
+    "$2::TEXT, $3::TEXT, $4::BIGINT, $5::BIGINT) ON CONFLICT (day, kind, client) DO UPDATE SET "
+    "calls = (usage_counts.calls + excluded.calls), would_refuse = (usage_counts.would_refuse + "
+    "excluded.would_refuse)"
+)
+
+LAST_AUDIT_NUMBER = "SELECT max(audit_events.id) AS max_1 FROM @.audit_events"
+
+CLIENTS = (
+    "SELECT clients.client_id, clients.redirect_uris, clients.auth_method, clients.grant_types, "
+    "clients.response_types, clients.scopes, clients.application_type, clients.name, "
+    "clients.metadata, clients.issued_at, clients.secret_digest, clients.self_registered, "
+    "clients.last_used_at FROM @.clients WHERE clients.client_id > $1::TEXT ORDER BY "
+    "clients.client_id LIMIT $2 OFFSET 0"
+)
+
+CONSENT = (
+    "SELECT consents.sub, consents.client_id, consents.redirect_host, consents.resource, "
+    "consents.scopes, consents.granted_at FROM @.consents WHERE consents.sub = $1::TEXT AND "
+    "consents.client_id = $2::TEXT AND consents.redirect_host = $3::TEXT AND consents.resource = "
+    "$4::TEXT"
+)
+
+GRANTS_OF_SUB = (
+    "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
+    "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
+    "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
+    "grants.revoked_reason, grants.vouched_at FROM @.grants WHERE grants.sub = $1::TEXT AND "
+    "($2::BIGINT IS NULL OR grants.revoked_at IS NULL AND grants.expires_at > $2::BIGINT) ORDER "
+    "BY grants.created_at DESC, grants.grant_id LIMIT 1000 OFFSET 0"
+)
+
+GRANTS_OF_CLIENT = (
+    "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
+    "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
+    "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
+    "grants.revoked_reason, grants.vouched_at FROM @.grants WHERE grants.client_id = $1::TEXT AND "
+    "($2::BIGINT IS NULL OR grants.revoked_at IS NULL AND grants.expires_at > $2::BIGINT) ORDER "
+    "BY grants.created_at DESC, grants.grant_id LIMIT 1000 OFFSET 0"
+)
+
+GRANTS_OF_SUB_AND_CLIENT = (
+    "SELECT grants.grant_id, grants.client_id, grants.sub, grants.directory, grants.display, "
+    "grants.methods, grants.assurance, grants.scopes, grants.resource, grants.authenticated_at, "
+    "grants.created_at, grants.last_used_at, grants.expires_at, grants.revoked_at, "
+    "grants.revoked_reason, grants.vouched_at FROM @.grants WHERE grants.sub = $1::TEXT AND "
+    "grants.client_id = $2::TEXT AND ($3::BIGINT IS NULL OR grants.revoked_at IS NULL AND "
+    "grants.expires_at > $3::BIGINT) ORDER BY grants.created_at DESC, grants.grant_id LIMIT 1000 "
+    "OFFSET 0"
+)
+
+SESSION = (
+    "SELECT sessions.session_digest, sessions.sub, sessions.directory, sessions.display, "
+    "sessions.methods, sessions.assurance, sessions.created_at, sessions.expires_at FROM "
+    "@.sessions WHERE sessions.session_digest = $1::TEXT AND sessions.expires_at > $2::BIGINT"
+)
+
+ANSWER_REQUEST = (
+    "UPDATE @.authorization_requests SET answered_at=$1::BIGINT, factor_kind=NULL, "
+    "factor_hint=NULL, factor_sealed=NULL, factor_expires_at=NULL, factor_failures=NULL WHERE "
+    "authorization_requests.request_digest = $2::TEXT AND authorization_requests.answered_at IS "
+    "NULL AND authorization_requests.expires_at > $1::BIGINT"
+)
+
+REOPEN_LOGIN = (
+    "UPDATE @.authorization_requests SET answered_at=NULL WHERE "
+    "authorization_requests.request_digest = $1::TEXT AND authorization_requests.kind = 'login' "
+    "AND authorization_requests.answered_at = $2::BIGINT"
+)
+
+AWAIT_FACTOR = (
+    "UPDATE @.authorization_requests SET factor_kind=$1::TEXT, factor_hint=$2::TEXT, "
+    "factor_sealed=$3::TEXT, factor_expires_at=$4::BIGINT, factor_failures=$5::BIGINT WHERE "
+    "authorization_requests.request_digest = $6::TEXT AND authorization_requests.answered_at IS "
+    "NULL AND authorization_requests.expires_at > $7::BIGINT"
+)
+
+COUNT_FACTOR_FAILURE = (
+    "UPDATE @.authorization_requests SET factor_sealed=CASE WHEN "
+    "(authorization_requests.factor_failures + 1 >= $1::BIGINT) THEN NULL ELSE "
+    "authorization_requests.factor_sealed END, "
+    "factor_failures=(authorization_requests.factor_failures + 1) WHERE "
+    "authorization_requests.request_digest = $2::TEXT AND authorization_requests.factor_sealed IS "
+    "NOT NULL RETURNING authorization_requests.factor_failures"
+)
+
+SETTLE_FACTOR = (
+    "UPDATE @.authorization_requests SET factor_kind=NULL, factor_hint=NULL, factor_sealed=NULL, "
+    "factor_expires_at=NULL, factor_failures=NULL WHERE authorization_requests.request_digest = "
+    "$1::TEXT AND authorization_requests.factor_sealed = $2::TEXT"
+)
+
+COUNT_CODE_FAILURE = (
+    "UPDATE @.codes SET failures=(codes.failures + 1) WHERE codes.code_digest = $1::TEXT AND "
+    "codes.failures < $2::BIGINT RETURNING codes.failures"
+)
+
+REDEEM_CODE = (
+    "UPDATE @.codes SET redeemed_at=$1::BIGINT WHERE codes.code_digest = $2::TEXT AND "
+    "codes.redeemed_at IS NULL AND codes.expires_at > $1::BIGINT AND codes.failures < $3::BIGINT"
+)
+
+SUPERSEDE_REFRESH_TOKEN = (
+    "UPDATE @.refresh_tokens SET superseded_at=$1::BIGINT, successor_digest=$2::TEXT WHERE "
+    "refresh_tokens.token_digest = $3::TEXT AND refresh_tokens.superseded_at IS NULL AND "
+    "refresh_tokens.expires_at > $1::BIGINT AND (EXISTS (SELECT * FROM @.grants WHERE "
+    "grants.grant_id = refresh_tokens.grant_id AND grants.revoked_at IS NULL))"
+)
+
+REHASH_ACCOUNT_PASSWORD = (
+    "UPDATE @.accounts SET password_hash=$1::TEXT WHERE accounts.sub = $2::TEXT AND "
+    "accounts.password_hash = $3::TEXT"
+)
+
+END_GRANT = (
+    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.grant_id = "
+    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT"
+)
+
+END_REPLAYED_GRANT = (
+    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.grant_id = "
+    "$3::TEXT AND grants.revoked_at IS NULL"
+)
+
+END_GRANTS_OF_SUB = (
+    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.sub = "
+    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT"
+)
+
+END_GRANTS_OF_CLIENT = (
+    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.client_id = "
+    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT"
+)
+
+TOUCH_GRANT = (
+    "UPDATE @.grants SET last_used_at=$1::BIGINT, expires_at=$2::BIGINT, vouched_at=coalesce($3, "
+    "grants.vouched_at) WHERE grants.grant_id = $4::TEXT"
+)
+
+STAMP_CLIENT = (
+    "UPDATE @.clients SET last_used_at=$1::BIGINT WHERE clients.client_id = $2::TEXT AND "
+    "(clients.last_used_at IS NULL OR clients.last_used_at <= $3::BIGINT)"
+)
+
+STAMP_CLIENT_OF_GRANT = (
+    "UPDATE @.clients SET last_used_at=$1::BIGINT WHERE clients.client_id = (SELECT "
+    "grants.client_id FROM @.grants WHERE grants.grant_id = $2::TEXT) AND (clients.last_used_at "
+    "IS NULL OR clients.last_used_at <= $3::BIGINT)"
+)
+
+EXPIRE_CODES_OF_SUB = (
+    "UPDATE @.codes SET expires_at=$1::BIGINT WHERE codes.redeemed_at IS NULL AND "
+    "codes.expires_at > $1::BIGINT AND codes.sub = $2::TEXT"
+)
+
+EXPIRE_CODES_OF_CLIENT = (
+    "UPDATE @.codes SET expires_at=$1::BIGINT WHERE codes.redeemed_at IS NULL AND "
+    "codes.expires_at > $1::BIGINT AND codes.client_id = $2::TEXT"
+)
+
+DELETE_SESSIONS_BEGUN_BY = (
+    "DELETE FROM @.sessions WHERE sessions.sub = $1::TEXT AND sessions.created_at <= $2::BIGINT"
+)
+
+RETIRE_SIGNING_KEYS = (
+    "UPDATE @.signing_keys SET retires_at=$1::BIGINT WHERE signing_keys.retires_at IS NULL OR "
+    "signing_keys.retires_at > $1::BIGINT"
+)
+
+FORGET_SIGNING_KEYS = "DELETE FROM @.signing_keys WHERE signing_keys.retires_at <= $1::BIGINT"
+
+DISABLE_ACCOUNT = "UPDATE @.accounts SET disabled_at=$1::BIGINT WHERE accounts.sub = $2::TEXT"
+
+SET_ACCOUNT_PASSWORD = "UPDATE @.accounts SET password_hash=$1::TEXT WHERE accounts.sub = $2::TEXT"
+
+TAKE_TRANSACTION = (
+    "UPDATE @.social_transactions SET used_at=$1::BIGINT WHERE "
+    "social_transactions.transaction_digest = $2::TEXT AND social_transactions.browser_digest = "
+    "$3::TEXT AND social_transactions.used_at IS NULL AND social_transactions.expires_at > "
+    "$1::BIGINT"
+)
+
+VOUCH_TRANSACTION = (
+    "UPDATE @.social_transactions SET sub=$1::TEXT, directory=$2::TEXT, display=$3::TEXT, "
+    "methods=$4::TEXT, assurance=$5::BIGINT, factor_kind=$6::TEXT, factor_hint=$7::TEXT, "
+    "factor_sealed=$8::TEXT, factor_expires_at=$9::BIGINT WHERE "
+    "social_transactions.transaction_digest = $10::TEXT AND social_transactions.used_at IS NOT "
+    "NULL AND social_transactions.handed_over_at IS NULL AND NOT (social_transactions.sub IS NOT "
+    "NULL OR social_transactions.factor_sealed IS NOT NULL)"
+)
+
+ISSUE_HAND_OVER = (
+    "UPDATE @.social_transactions SET handed_over_at=$1::BIGINT, code_digest=$2::TEXT, "
+    "code_expires_at=$3::BIGINT WHERE social_transactions.transaction_digest = $4::TEXT AND "
+    "social_transactions.browser_digest = $5::TEXT AND (social_transactions.sub IS NOT NULL OR "
+    "social_transactions.factor_sealed IS NOT NULL) AND social_transactions.handed_over_at IS "
+    "NULL AND social_transactions.expires_at > $1::BIGINT AND (EXISTS (SELECT * FROM "
+    "@.authorization_requests WHERE authorization_requests.request_digest = "
+    "social_transactions.request_digest AND authorization_requests.answered_at IS NULL AND "
+    "authorization_requests.expires_at > $1::BIGINT))"
+)
+
+TAKE_HAND_OVER = (
+    "DELETE FROM @.social_transactions WHERE social_transactions.code_digest = $1::TEXT AND "
+    "social_transactions.request_digest = $2::TEXT AND social_transactions.provider = $3::TEXT "
+    "AND social_transactions.code_expires_at > $4::BIGINT RETURNING social_transactions.used_at, "
+    "social_transactions.sub, social_transactions.directory, social_transactions.display, "
+    "social_transactions.methods, social_transactions.assurance, social_transactions.factor_kind, "
+    "social_transactions.factor_hint, social_transactions.factor_sealed, "
+    "social_transactions.factor_expires_at"
+)
+
+LIFT_BAR = "DELETE FROM @.bars WHERE bars.sub = $1::TEXT AND bars.barred_at < $2::BIGINT"
+
+HOLD_KEPT_SESSION = (
+    "UPDATE @.kept_sessions SET held_until=$1::BIGINT WHERE kept_sessions.sub = $2::TEXT AND "
+    "kept_sessions.version = $3::BIGINT AND kept_sessions.held_until <= $4::BIGINT"
+)
+
+REPLACE_KEPT_SESSION = (
+    "UPDATE @.kept_sessions SET sealed=$1::TEXT, version=(kept_sessions.version + 1), "
+    "kept_at=$2::BIGINT, held_until=0 WHERE kept_sessions.sub = $3::TEXT AND "
+    "kept_sessions.version = $4::BIGINT"
+)
+
+DROP_KEPT_SESSION = (
+    "DELETE FROM @.kept_sessions WHERE kept_sessions.sub = $1::TEXT AND kept_sessions.version = "
+    "$2::BIGINT"
+)
+
+REVOKE_API_KEY = (
+    "UPDATE @.api_keys SET revoked_at=$1::BIGINT WHERE api_keys.key_id = $2::TEXT AND "
+    "api_keys.revoked_at IS NULL"
+)
+
+TOUCH_API_KEY = (
+    "UPDATE @.api_keys SET last_used_at=$1::BIGINT WHERE api_keys.key_digest = $2::TEXT AND "
+    "(api_keys.last_used_at IS NULL OR api_keys.last_used_at < $1::BIGINT)"
+)
+
+SWEEP_REQUESTS = (
+    "DELETE FROM @.authorization_requests WHERE authorization_requests.request_digest IN (SELECT "
+    "authorization_requests.request_digest FROM @.authorization_requests WHERE "
+    "authorization_requests.expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+)
+
+SWEEP_FACTORS = (
+    "UPDATE @.authorization_requests SET factor_kind=NULL, factor_hint=NULL, factor_sealed=NULL, "
+    "factor_expires_at=NULL, factor_failures=NULL WHERE authorization_requests.request_digest IN "
+    "(SELECT authorization_requests.request_digest FROM @.authorization_requests WHERE "
+    "authorization_requests.factor_expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+)
+
+SWEEP_TRANSACTIONS = (
+    "DELETE FROM @.social_transactions WHERE social_transactions.transaction_digest IN (SELECT "
+    "social_transactions.transaction_digest FROM @.social_transactions WHERE "
+    "social_transactions.expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+)
+
+SWEEP_SESSIONS = (
+    "DELETE FROM @.sessions WHERE sessions.session_digest IN (SELECT sessions.session_digest FROM "
+    "@.sessions WHERE sessions.expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+)
+
+SWEEP_EVENTS = (
+    "DELETE FROM @.seen_events WHERE seen_events.event_id IN (SELECT seen_events.event_id FROM "
+    "@.seen_events WHERE seen_events.seen_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+)
+
+SWEEP_USAGE = (
+    "DELETE FROM @.usage_counts WHERE (usage_counts.day, usage_counts.kind, usage_counts.client) "
+    "IN (SELECT usage_counts.day, usage_counts.kind, usage_counts.client FROM @.usage_counts "
+    "WHERE usage_counts.day <= $1::BIGINT LIMIT $2 OFFSET 0)"
+)
+
+SWEEP_AUDIT = (
+    "DELETE FROM @.audit_events WHERE audit_events.id IN (SELECT audit_events.id FROM "
+    "@.audit_events ORDER BY audit_events.id LIMIT $1 OFFSET 0) AND audit_events.at <= $2::BIGINT"
+)
+
+SWEEP_UNSPENT_CODES = (
+    "DELETE FROM @.codes WHERE codes.code_digest IN (SELECT codes.code_digest FROM @.codes WHERE "
+    "codes.redeemed_at IS NULL AND codes.expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+)
+
+SWEEP_REDEEMED_CODES = (
+    "DELETE FROM @.codes WHERE codes.code_digest IN (SELECT codes.code_digest FROM @.codes WHERE "
+    "codes.redeemed_at <= $1::BIGINT AND codes.expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+)
+
+SWEEP_REFRESH_TOKENS = (
+    "DELETE FROM @.refresh_tokens WHERE refresh_tokens.token_digest IN (SELECT "
+    "refresh_tokens.token_digest FROM @.grants JOIN @.refresh_tokens ON refresh_tokens.grant_id = "
+    "grants.grant_id WHERE grants.revoked_at IS NULL AND grants.expires_at < $1::BIGINT OR "
+    "grants.revoked_at < $1::BIGINT LIMIT $2 OFFSET 0)"
+)
+
+SWEEP_GRANTS = (
+    "DELETE FROM @.grants WHERE grants.grant_id IN (SELECT grants.grant_id FROM @.grants WHERE "
+    "(grants.revoked_at IS NULL AND grants.expires_at < $1::BIGINT OR grants.revoked_at < "
+    "$1::BIGINT) AND NOT (EXISTS (SELECT * FROM @.refresh_tokens WHERE refresh_tokens.grant_id = "
+    "grants.grant_id)) LIMIT $2 OFFSET 0)"
+)
+
+SWEEP_USED_CLIENTS = (
+    "DELETE FROM @.clients WHERE clients.client_id IN (SELECT clients.client_id FROM @.clients "
+    "WHERE clients.last_used_at <= $1::BIGINT AND clients.self_registered = 1 AND NOT (EXISTS "
+    "(SELECT * FROM @.grants WHERE grants.client_id = clients.client_id AND grants.revoked_at IS "
+    "NULL AND grants.expires_at > $2::BIGINT)) AND (clients.client_id NOT IN (SELECT "
+    "authorization_requests.client_id FROM @.authorization_requests WHERE "
+    "authorization_requests.expires_at > $2::BIGINT AND authorization_requests.answered_at IS "
+    "NULL)) AND (clients.client_id NOT IN (SELECT codes.client_id FROM @.codes WHERE "
+    "codes.redeemed_at IS NULL AND codes.expires_at > $2::BIGINT)) LIMIT $3 OFFSET 0) RETURNING "
+    "clients.client_id"
+)
+
+SWEEP_UNUSED_CLIENTS = (
+    "DELETE FROM @.clients WHERE clients.client_id IN (SELECT clients.client_id FROM @.clients "
+    "WHERE clients.last_used_at IS NULL AND clients.issued_at <= $1::BIGINT AND "
+    "clients.self_registered = 1 AND NOT (EXISTS (SELECT * FROM @.grants WHERE grants.client_id = "
+    "clients.client_id AND grants.revoked_at IS NULL AND grants.expires_at > $2::BIGINT)) AND "
+    "(clients.client_id NOT IN (SELECT authorization_requests.client_id FROM "
+    "@.authorization_requests WHERE authorization_requests.expires_at > $2::BIGINT AND "
+    "authorization_requests.answered_at IS NULL)) AND (clients.client_id NOT IN (SELECT "
+    "codes.client_id FROM @.codes WHERE codes.redeemed_at IS NULL AND codes.expires_at > "
+    "$2::BIGINT)) LIMIT $3 OFFSET 0) RETURNING clients.client_id"
+)
+
+SUPERSEDE_SIGNING_KEY = (
+    "UPDATE @.signing_keys SET retires_at=$1::BIGINT WHERE signing_keys.kid = $2::TEXT AND "
+    "signing_keys.retires_at IS NULL"
+)
+
+REVOKE_SIGNING_KEY = (
+    "UPDATE @.signing_keys SET retires_at=$1::BIGINT WHERE signing_keys.kid = $2::TEXT AND "
+    "(signing_keys.retires_at IS NULL OR signing_keys.retires_at > $1::BIGINT)"
+)
+
+AUDIT_AFTER = (
+    "SELECT audit_events.at, audit_events.event, audit_events.outcome, audit_events.actor, "
+    "audit_events.client_id, audit_events.address, audit_events.detail, audit_events.id FROM "
+    "@.audit_events WHERE audit_events.id > $1::BIGINT AND audit_events.at >= $2::BIGINT AND "
+    "audit_events.at < $3::BIGINT ORDER BY audit_events.id LIMIT $4 OFFSET 0"
+)
+
+# The parameters of each, in the order of their numbers.
+ORDER: dict[str, tuple[str, ...]] = {
+    CLIENT: ("client_id",),
+    REQUEST: ("request_digest",),
+    CODE: ("code_digest",),
+    GRANT: ("grant_id",),
+    GRANT_CHANGES: ("grant_id",),
+    REFRESH_TOKEN: ("token_digest",),
+    ACCOUNT: ("sub",),
+    ACCOUNT_BY_EMAIL: ("email_key",),
+    ACCOUNTS: (),
+    SIGNING_KEYS: (),
+    AUDIT_EVENTS: ("limit",),
+    REVISION: (),
+    WHY_NOT_ANSWERED: ("request_digest",),
+    WHY_NOT_REDEEMED: ("code_digest",),
+    CODE_FAILURES: ("code_digest",),
+    WHY_NOT_ROTATED: ("token_digest",),
+    DELETE_CLIENT: ("client_id",),
+    DELETE_CONSENTS_OF_CLIENT: ("client_id",),
+    DELETE_CONSENTS_OF_SUB: ("sub",),
+    DELETE_SESSION: ("session_digest",),
+    DELETE_SESSIONS_OF: ("sub",),
+    DELETE_ACCOUNT: ("sub",),
+    PROVE_WRITABLE: (),
+    INSERT_CLIENT: (
+        "client_id",
+        "redirect_uris",
+        "auth_method",
+        "grant_types",
+        "response_types",
+        "scopes",
+        "application_type",
+        "name",
+        "metadata",
+        "issued_at",
+        "secret_digest",
+        "self_registered",
+        "last_used_at",
+    ),
+    INSERT_REQUEST: (
+        "request_digest",
+        "kind",
+        "client_id",
+        "redirect_uri",
+        "state",
+        "code_challenge",
+        "scopes",
+        "resource",
+        "prompt",
+        "cross_site",
+        "browser_digest",
+        "created_at",
+        "expires_at",
+        "answered_at",
+        "factor_kind",
+        "factor_hint",
+        "factor_sealed",
+        "factor_expires_at",
+        "factor_failures",
+        "external",
+    ),
+    INSERT_CODE: (
+        "code_digest",
+        "grant_id",
+        "client_id",
+        "redirect_uri",
+        "code_challenge",
+        "scopes",
+        "resource",
+        "sub",
+        "directory",
+        "display",
+        "methods",
+        "assurance",
+        "authenticated_at",
+        "issued_at",
+        "expires_at",
+        "failures",
+        "redeemed_at",
+    ),
+    INSERT_GRANT: (
+        "grant_id",
+        "client_id",
+        "sub",
+        "directory",
+        "display",
+        "methods",
+        "assurance",
+        "scopes",
+        "resource",
+        "authenticated_at",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+        "revoked_reason",
+        "vouched_at",
+    ),
+    INSERT_REFRESH_TOKEN: (
+        "token_digest",
+        "grant_id",
+        "issued_at",
+        "expires_at",
+        "superseded_at",
+        "successor_digest",
+    ),
+    INSERT_SESSION: (
+        "session_digest",
+        "sub",
+        "directory",
+        "display",
+        "methods",
+        "assurance",
+        "created_at",
+        "expires_at",
+    ),
+    INSERT_SIGNING_KEY: (
+        "kid",
+        "algorithm",
+        "public_jwk",
+        "sealed_private",
+        "created_at",
+        "signs_from",
+        "retires_at",
+    ),
+    INSERT_FIRST_SIGNING_KEY: (
+        "kid",
+        "algorithm",
+        "public_jwk",
+        "sealed_private",
+        "created_at",
+        "signs_from",
+        "retires_at",
+    ),
+    INSERT_REVISION: ("revision",),
+    INSERT_AUDIT_EVENT: ("at", "event", "outcome", "actor", "client_id", "address", "detail"),
+    REMEMBER_CONSENT: ("sub", "client_id", "redirect_host", "resource", "scopes", "granted_at"),
+    INSERT_ACCOUNT: ("sub", "email", "email_key", "password_hash", "created_at", "disabled_at"),
+    INSERT_TRANSACTION: (
+        "transaction_digest",
+        "provider",
+        "request_digest",
+        "kind",
+        "browser_digest",
+        "sealed",
+        "created_at",
+        "expires_at",
+        "used_at",
+        "sub",
+        "directory",
+        "display",
+        "methods",
+        "assurance",
+        "factor_kind",
+        "factor_hint",
+        "factor_sealed",
+        "factor_expires_at",
+        "handed_over_at",
+        "code_digest",
+        "code_expires_at",
+    ),
+    TRANSACTION: ("transaction_digest",),
+    DELETE_TRANSACTIONS_OF: ("sub",),
+    LINK_OF: ("workos_id",),
+    LINKS_TO: ("sub",),
+    DELETE_LINK: ("workos_id",),
+    BAR_OF: ("sub",),
+    EVENT: ("event_id",),
+    KEPT_SESSION: ("sub",),
+    DELETE_KEPT_SESSION: ("sub",),
+    INSERT_KEPT_SESSION: ("sub", "sealed", "version", "kept_at", "held_until"),
+    INSERT_LINK: ("workos_id", "sub", "how", "linked_at"),
+    INSERT_BAR: ("sub", "reason", "barred_at"),
+    INSERT_EVENT: ("event_id", "seen_at"),
+    INSERT_API_KEY: (
+        "key_digest",
+        "key_id",
+        "name",
+        "sub",
+        "scopes",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+        "last_used_at",
+    ),
+    API_KEY: ("key_digest",),
+    API_KEYS: (),
+    USAGE: ("since_day",),
+    ADD_USAGE: ("day", "kind", "client", "calls", "would_refuse"),
+    LAST_AUDIT_NUMBER: (),
+    CLIENTS: ("after", "limit"),
+    CONSENT: ("sub", "client_id", "redirect_host", "resource"),
+    GRANTS_OF_SUB: ("sub", "live_at"),
+    GRANTS_OF_CLIENT: ("client_id", "live_at"),
+    GRANTS_OF_SUB_AND_CLIENT: ("sub", "client_id", "live_at"),
+    SESSION: ("session_digest", "now"),
+    ANSWER_REQUEST: ("now", "request_digest"),
+    REOPEN_LOGIN: ("request_digest", "answered_at"),
+    AWAIT_FACTOR: ("kind", "hint", "sealed", "until", "failures", "request_digest", "now"),
+    COUNT_FACTOR_FAILURE: ("failure_limit", "request_digest"),
+    SETTLE_FACTOR: ("request_digest", "sealed"),
+    COUNT_CODE_FAILURE: ("code_digest", "failure_limit"),
+    REDEEM_CODE: ("now", "code_digest", "failure_limit"),
+    SUPERSEDE_REFRESH_TOKEN: ("now", "successor_digest", "token_digest"),
+    REHASH_ACCOUNT_PASSWORD: ("new_hash", "sub", "old_hash"),
+    END_GRANT: ("now", "reason", "grant_id"),
+    END_REPLAYED_GRANT: ("now", "reason", "grant_id"),
+    END_GRANTS_OF_SUB: ("now", "reason", "sub"),
+    END_GRANTS_OF_CLIENT: ("now", "reason", "client_id"),
+    TOUCH_GRANT: ("now", "expires_at", "vouched_at", "grant_id"),
+    STAMP_CLIENT: ("now", "client_id", "day_ago"),
+    STAMP_CLIENT_OF_GRANT: ("now", "grant_id", "day_ago"),
+    EXPIRE_CODES_OF_SUB: ("now", "sub"),
+    EXPIRE_CODES_OF_CLIENT: ("now", "client_id"),
+    DELETE_SESSIONS_BEGUN_BY: ("sub", "begun_by"),
+    RETIRE_SIGNING_KEYS: ("retires_at",),
+    FORGET_SIGNING_KEYS: ("now",),
+    DISABLE_ACCOUNT: ("disabled_at", "sub"),
+    SET_ACCOUNT_PASSWORD: ("password_hash", "sub"),
+    TAKE_TRANSACTION: ("now", "transaction_digest", "browser_digest"),
+    VOUCH_TRANSACTION: (
+        "sub",
+        "directory",
+        "display",
+        "methods",
+        "assurance",
+        "factor_kind",
+        "factor_hint",
+        "factor_sealed",
+        "factor_expires_at",
+        "transaction_digest",
+    ),
+    ISSUE_HAND_OVER: (
+        "now",
+        "code_digest",
+        "code_expires_at",
+        "transaction_digest",
+        "browser_digest",
+    ),
+    TAKE_HAND_OVER: ("code_digest", "request_digest", "provider", "now"),
+    LIFT_BAR: ("sub", "asked_at"),
+    HOLD_KEPT_SESSION: ("until", "sub", "version", "now"),
+    REPLACE_KEPT_SESSION: ("sealed", "now", "sub", "version"),
+    DROP_KEPT_SESSION: ("sub", "version"),
+    REVOKE_API_KEY: ("now", "key_id"),
+    TOUCH_API_KEY: ("used_at", "key_digest"),
+    SWEEP_REQUESTS: ("until", "batch"),
+    SWEEP_FACTORS: ("now", "batch"),
+    SWEEP_TRANSACTIONS: ("until", "batch"),
+    SWEEP_SESSIONS: ("until", "batch"),
+    SWEEP_EVENTS: ("until", "batch"),
+    SWEEP_USAGE: ("until", "batch"),
+    SWEEP_AUDIT: ("batch", "until"),
+    SWEEP_UNSPENT_CODES: ("until", "batch"),
+    SWEEP_REDEEMED_CODES: ("until", "batch"),
+    SWEEP_REFRESH_TOKENS: ("before", "batch"),
+    SWEEP_GRANTS: ("before", "batch"),
+    SWEEP_USED_CLIENTS: ("until", "now", "batch"),
+    SWEEP_UNUSED_CLIENTS: ("until", "now", "batch"),
+    SUPERSEDE_SIGNING_KEY: ("retires_at", "kid"),
+    REVOKE_SIGNING_KEY: ("now", "kid"),
+    AUDIT_AFTER: ("number", "since", "until", "limit"),
+}
+
+# what makes an empty schema a store; an empty line between two statements
+SCHEMA = """
+CREATE TABLE @.alembic_version ( version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc
+PRIMARY KEY (version_num) )
+
+CREATE TABLE @.accounts ( sub TEXT NOT NULL, email TEXT NOT NULL, email_key TEXT NOT NULL,
+password_hash TEXT NOT NULL, created_at BIGINT NOT NULL, disabled_at BIGINT, PRIMARY KEY (sub) )
+
+CREATE UNIQUE INDEX accounts_by_email ON @.accounts (email_key)
+
+COMMENT ON TABLE @.accounts IS 'people of the embedded directory'
+
+COMMENT ON COLUMN @.accounts.sub IS 'identifier of the person (ag_…)'
+
+COMMENT ON COLUMN @.accounts.email IS 'address as the operator wrote it'
+
+COMMENT ON COLUMN @.accounts.email_key IS 'the address case-folded: what a sign-in is compared with'
+
+COMMENT ON COLUMN @.accounts.password_hash IS 'argon2id hash'
+
+COMMENT ON COLUMN @.accounts.created_at IS 'when the account was made'
+
+COMMENT ON COLUMN @.accounts.disabled_at IS 'since when it may not sign in'
+
+CREATE TABLE @.api_keys ( key_digest TEXT NOT NULL, key_id TEXT NOT NULL, name TEXT NOT NULL, sub
+TEXT, scopes TEXT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT, revoked_at BIGINT,
+last_used_at BIGINT, PRIMARY KEY (key_digest) )
+
+CREATE UNIQUE INDEX api_keys_by_id ON @.api_keys (key_id)
+
+COMMENT ON TABLE @.api_keys IS 'static API keys that an operator gave out'
+
+COMMENT ON COLUMN @.api_keys.key_digest IS 'SHA-256 of the API key'
+
+COMMENT ON COLUMN @.api_keys.key_id IS 'public identifier, by which it is listed and revoked'
+
+COMMENT ON COLUMN @.api_keys.name IS 'what the operator calls it; need not be unique'
+
+COMMENT ON COLUMN @.api_keys.sub IS 'the operator''s name for whoever calls with it'
+
+COMMENT ON COLUMN @.api_keys.scopes IS 'scopes it stands for, space-separated'
+
+COMMENT ON COLUMN @.api_keys.created_at IS 'when it was made'
+
+COMMENT ON COLUMN @.api_keys.expires_at IS 'when it stops working; empty: never'
+
+COMMENT ON COLUMN @.api_keys.revoked_at IS 'when it was revoked; set once'
+
+COMMENT ON COLUMN @.api_keys.last_used_at IS 'last call with it, to the day'
+
+CREATE TABLE @.audit_events ( id BIGSERIAL NOT NULL, at BIGINT NOT NULL, event TEXT NOT NULL,
+outcome TEXT NOT NULL, actor TEXT, client_id TEXT, address TEXT, detail TEXT NOT NULL, PRIMARY KEY
+(id) )
+
+COMMENT ON TABLE @.audit_events IS 'the audit trail, written in the transaction of the step it tells about'
+
+COMMENT ON COLUMN @.audit_events.id IS 'order of writing'
+
+COMMENT ON COLUMN @.audit_events.at IS 'when it happened'
+
+COMMENT ON COLUMN @.audit_events.event IS 'what happened'
+
+COMMENT ON COLUMN @.audit_events.outcome IS 'how it ended'
+
+COMMENT ON COLUMN @.audit_events.actor IS 'the person''s sub, operator, or empty for a stranger'
+
+COMMENT ON COLUMN @.audit_events.client_id IS 'the client concerned'
+
+COMMENT ON COLUMN @.audit_events.address IS 'network address of the asker'
+
+COMMENT ON COLUMN @.audit_events.detail IS 'more facts, never a secret nor a digest of one (JSON object)'
+
+CREATE TABLE @.authorization_requests ( request_digest TEXT NOT NULL, kind TEXT NOT NULL, client_id
+TEXT NOT NULL, redirect_uri TEXT NOT NULL, state TEXT, code_challenge TEXT NOT NULL, scopes TEXT NOT
+NULL, resource TEXT NOT NULL, prompt TEXT NOT NULL, cross_site BIGINT NOT NULL, browser_digest TEXT,
+created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, answered_at BIGINT, factor_kind TEXT,
+factor_hint TEXT, factor_sealed TEXT, factor_expires_at BIGINT, factor_failures BIGINT, external
+TEXT, PRIMARY KEY (request_digest) )
+
+CREATE INDEX authorization_requests_by_end ON @.authorization_requests (expires_at)
+
+CREATE INDEX authorization_requests_by_factor_end ON @.authorization_requests (factor_expires_at)
+WHERE factor_expires_at IS NOT NULL
+
+COMMENT ON TABLE @.authorization_requests IS 'authorization requests waiting for a person'
+
+COMMENT ON COLUMN @.authorization_requests.request_digest IS 'SHA-256 of the handle in page URLs or of the challenge'
+
+COMMENT ON COLUMN @.authorization_requests.kind IS 'browser, tool, or login: another authorization server asked'
+
+COMMENT ON COLUMN @.authorization_requests.client_id IS 'the client that asked; an empty text if none did (login)'
+
+COMMENT ON COLUMN @.authorization_requests.redirect_uri IS 'where the answer goes, exactly as asked'
+
+COMMENT ON COLUMN @.authorization_requests.state IS 'the client''s state, echoed byte for byte'
+
+COMMENT ON COLUMN @.authorization_requests.code_challenge IS 'PKCE challenge (S256)'
+
+COMMENT ON COLUMN @.authorization_requests.scopes IS 'scopes asked for, after narrowing, space-separated'
+
+COMMENT ON COLUMN @.authorization_requests.resource IS 'the resource the tokens are to be for'
+
+COMMENT ON COLUMN @.authorization_requests.prompt IS 'prompt values, space-separated'
+
+COMMENT ON COLUMN @.authorization_requests.cross_site IS '1: another site sent the browser here'
+
+COMMENT ON COLUMN @.authorization_requests.browser_digest IS 'SHA-256 of the browser''s cookie; empty for a tool'
+
+COMMENT ON COLUMN @.authorization_requests.created_at IS 'when it was asked'
+
+COMMENT ON COLUMN @.authorization_requests.expires_at IS 'when it stops being answerable'
+
+COMMENT ON COLUMN @.authorization_requests.answered_at IS 'when it was approved or denied; set once'
+
+COMMENT ON COLUMN @.authorization_requests.factor_kind IS 'the second factor that is due: totp or phone'
+
+COMMENT ON COLUMN @.authorization_requests.factor_hint IS 'what the page may show of it'
+
+COMMENT ON COLUMN @.authorization_requests.factor_sealed IS 'the sign-in between its two factors, encrypted'
+
+COMMENT ON COLUMN @.authorization_requests.factor_expires_at IS 'when the password is due again'
+
+COMMENT ON COLUMN @.authorization_requests.factor_failures IS 'wrong codes so far'
+
+COMMENT ON COLUMN @.authorization_requests.external IS 'the asking server''s own name for a login, encrypted'
+
+CREATE TABLE @.bars ( sub TEXT NOT NULL, reason TEXT NOT NULL, barred_at BIGINT NOT NULL, PRIMARY
+KEY (sub) )
+
+COMMENT ON TABLE @.bars IS 'people who have to sign in anew before tokens that we did not issue are taken again'
+
+COMMENT ON COLUMN @.bars.sub IS 'the person from whom nothing issued elsewhere is taken'
+
+COMMENT ON COLUMN @.bars.reason IS 'why'
+
+COMMENT ON COLUMN @.bars.barred_at IS 'since when'
+
+CREATE TABLE @.clients ( client_id TEXT NOT NULL, redirect_uris TEXT NOT NULL, auth_method TEXT NOT
+NULL, grant_types TEXT NOT NULL, response_types TEXT NOT NULL, scopes TEXT NOT NULL,
+application_type TEXT NOT NULL, name TEXT, metadata TEXT NOT NULL, issued_at BIGINT NOT NULL,
+secret_digest TEXT, self_registered BIGINT NOT NULL, last_used_at BIGINT, PRIMARY KEY (client_id) )
+
+CREATE INDEX clients_by_use ON @.clients (last_used_at, issued_at)
+
+COMMENT ON TABLE @.clients IS 'registered clients (RFC 7591)'
+
+COMMENT ON COLUMN @.clients.client_id IS 'public identifier of the client'
+
+COMMENT ON COLUMN @.clients.redirect_uris IS 'registered redirect URIs, exactly as sent (JSON list)'
+
+COMMENT ON COLUMN @.clients.auth_method IS 'how the client proves itself at the token endpoint'
+
+COMMENT ON COLUMN @.clients.grant_types IS 'registered grant types, space-separated'
+
+COMMENT ON COLUMN @.clients.response_types IS 'registered response types, a JSON list: one may hold a space'
+
+COMMENT ON COLUMN @.clients.scopes IS 'scopes the client may ask for, space-separated'
+
+COMMENT ON COLUMN @.clients.application_type IS 'web or native'
+
+COMMENT ON COLUMN @.clients.name IS 'display name as registered, unverified'
+
+COMMENT ON COLUMN @.clients.metadata IS 'remaining registered members, echoed as they came (JSON object)'
+
+COMMENT ON COLUMN @.clients.issued_at IS 'when the client was registered'
+
+COMMENT ON COLUMN @.clients.secret_digest IS 'SHA-256 of the client secret; empty for a public client'
+
+COMMENT ON COLUMN @.clients.self_registered IS '1: came through open registration, 0: an operator vouches for it'
+
+COMMENT ON COLUMN @.clients.last_used_at IS 'last code or refresh exchange, to the day'
+
+CREATE TABLE @.codes ( code_digest TEXT NOT NULL, grant_id TEXT NOT NULL, client_id TEXT NOT NULL,
+redirect_uri TEXT NOT NULL, code_challenge TEXT NOT NULL, scopes TEXT NOT NULL, resource TEXT NOT
+NULL, sub TEXT NOT NULL, directory TEXT NOT NULL, display TEXT NOT NULL, methods TEXT NOT NULL,
+assurance BIGINT NOT NULL, authenticated_at BIGINT NOT NULL, issued_at BIGINT NOT NULL, expires_at
+BIGINT NOT NULL, failures BIGINT NOT NULL, redeemed_at BIGINT, PRIMARY KEY (code_digest) )
+
+CREATE INDEX codes_by_end ON @.codes (redeemed_at, expires_at)
+
+COMMENT ON TABLE @.codes IS 'authorization codes, the redeemed ones kept to tell a replay from a stranger'
+
+COMMENT ON COLUMN @.codes.code_digest IS 'SHA-256 of the authorization code'
+
+COMMENT ON COLUMN @.codes.grant_id IS 'the grant that its redemption begins'
+
+COMMENT ON COLUMN @.codes.client_id IS 'the client it was issued to'
+
+COMMENT ON COLUMN @.codes.redirect_uri IS 'where it was sent'
+
+COMMENT ON COLUMN @.codes.code_challenge IS 'PKCE challenge (S256)'
+
+COMMENT ON COLUMN @.codes.scopes IS 'scopes it stands for, space-separated'
+
+COMMENT ON COLUMN @.codes.resource IS 'the resource it stands for'
+
+COMMENT ON COLUMN @.codes.sub IS 'the person: the home directory''s own identifier, never an e-mail address'
+
+COMMENT ON COLUMN @.codes.directory IS 'the directory that vouched for the person'
+
+COMMENT ON COLUMN @.codes.display IS 'what a page may show for the person; recognises nobody'
+
+COMMENT ON COLUMN @.codes.methods IS 'how the person proved who they are, space-separated'
+
+COMMENT ON COLUMN @.codes.assurance IS 'how many independent factors that was'
+
+COMMENT ON COLUMN @.codes.authenticated_at IS 'when the person signed in'
+
+COMMENT ON COLUMN @.codes.issued_at IS 'when it was issued'
+
+COMMENT ON COLUMN @.codes.expires_at IS 'when it stops being redeemable'
+
+COMMENT ON COLUMN @.codes.failures IS 'wrong verifiers so far'
+
+COMMENT ON COLUMN @.codes.redeemed_at IS 'when it was redeemed; set once, by the one that won'
+
+CREATE TABLE @.consents ( sub TEXT NOT NULL, client_id TEXT NOT NULL, redirect_host TEXT NOT NULL,
+resource TEXT NOT NULL, scopes TEXT NOT NULL, granted_at BIGINT NOT NULL, PRIMARY KEY (sub,
+client_id, redirect_host, resource) )
+
+CREATE INDEX consents_by_client ON @.consents (client_id)
+
+COMMENT ON TABLE @.consents IS 'what a person has allowed a client before'
+
+COMMENT ON COLUMN @.consents.sub IS 'the person who allowed it'
+
+COMMENT ON COLUMN @.consents.client_id IS 'the client that was allowed'
+
+COMMENT ON COLUMN @.consents.redirect_host IS 'the host the answers go to'
+
+COMMENT ON COLUMN @.consents.resource IS 'the resource it was allowed for'
+
+COMMENT ON COLUMN @.consents.scopes IS 'scopes allowed, space-separated'
+
+COMMENT ON COLUMN @.consents.granted_at IS 'when it was last allowed'
+
+CREATE TABLE @.grants ( grant_id TEXT NOT NULL, client_id TEXT NOT NULL, sub TEXT NOT NULL,
+directory TEXT NOT NULL, display TEXT NOT NULL, methods TEXT NOT NULL, assurance BIGINT NOT NULL,
+scopes TEXT NOT NULL, resource TEXT NOT NULL, authenticated_at BIGINT NOT NULL, created_at BIGINT
+NOT NULL, last_used_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, revoked_at BIGINT,
+revoked_reason TEXT, vouched_at BIGINT, PRIMARY KEY (grant_id) )
+
+CREATE INDEX grants_by_client ON @.grants (client_id, created_at)
+
+CREATE INDEX grants_by_end ON @.grants (revoked_at, expires_at)
+
+CREATE INDEX grants_by_sub ON @.grants (sub, created_at)
+
+COMMENT ON TABLE @.grants IS 'what a person allowed a client, from the redemption of a code until it ends'
+
+COMMENT ON COLUMN @.grants.grant_id IS 'identifier, named by every access token'
+
+COMMENT ON COLUMN @.grants.client_id IS 'the client that was allowed'
+
+COMMENT ON COLUMN @.grants.sub IS 'the person: the home directory''s own identifier, never an e-mail address'
+
+COMMENT ON COLUMN @.grants.directory IS 'the directory that vouched for the person'
+
+COMMENT ON COLUMN @.grants.display IS 'what a page may show for the person; recognises nobody'
+
+COMMENT ON COLUMN @.grants.methods IS 'how the person proved who they are, space-separated'
+
+COMMENT ON COLUMN @.grants.assurance IS 'how many independent factors that was'
+
+COMMENT ON COLUMN @.grants.scopes IS 'scopes allowed, space-separated'
+
+COMMENT ON COLUMN @.grants.resource IS 'the one resource the tokens are for'
+
+COMMENT ON COLUMN @.grants.authenticated_at IS 'when the person signed in'
+
+COMMENT ON COLUMN @.grants.created_at IS 'when the code was redeemed'
+
+COMMENT ON COLUMN @.grants.last_used_at IS 'last refresh, or the redemption'
+
+COMMENT ON COLUMN @.grants.expires_at IS 'latest moment at which any token of the grant can be alive'
+
+COMMENT ON COLUMN @.grants.revoked_at IS 'when it was ended before its time'
+
+COMMENT ON COLUMN @.grants.revoked_reason IS 'why it was ended'
+
+COMMENT ON COLUMN @.grants.vouched_at IS 'when the directory last stood by the person'
+
+CREATE TABLE @.kept_sessions ( sub TEXT NOT NULL, sealed TEXT NOT NULL, version BIGINT NOT NULL,
+kept_at BIGINT NOT NULL, held_until BIGINT NOT NULL, PRIMARY KEY (sub) )
+
+COMMENT ON TABLE @.kept_sessions IS 'sessions of people at their directory, to ask there whether they are still good'
+
+COMMENT ON COLUMN @.kept_sessions.sub IS 'the person whose session it is'
+
+COMMENT ON COLUMN @.kept_sessions.sealed IS 'the session at their directory, encrypted'
+
+COMMENT ON COLUMN @.kept_sessions.version IS 'names one state of the row, never another'
+
+COMMENT ON COLUMN @.kept_sessions.kept_at IS 'when it was kept or refreshed'
+
+COMMENT ON COLUMN @.kept_sessions.held_until IS 'until when one holder alone may refresh it; 0: nobody'
+
+CREATE TABLE @.links ( workos_id TEXT NOT NULL, sub TEXT NOT NULL, how TEXT NOT NULL, linked_at
+BIGINT NOT NULL, PRIMARY KEY (workos_id) )
+
+CREATE INDEX links_by_sub ON @.links (sub, linked_at)
+
+COMMENT ON TABLE @.links IS 'which person a WorkOS user is'
+
+COMMENT ON COLUMN @.links.workos_id IS 'the WorkOS user'
+
+COMMENT ON COLUMN @.links.sub IS 'the person that user is; several users may be one person'
+
+COMMENT ON COLUMN @.links.how IS 'by which rule they were matched: completed, identity or email'
+
+COMMENT ON COLUMN @.links.linked_at IS 'when'
+
+CREATE TABLE @.refresh_tokens ( token_digest TEXT NOT NULL, grant_id TEXT NOT NULL, issued_at BIGINT
+NOT NULL, expires_at BIGINT NOT NULL, superseded_at BIGINT, successor_digest TEXT, PRIMARY KEY
+(token_digest) )
+
+CREATE INDEX refresh_tokens_by_grant ON @.refresh_tokens (grant_id)
+
+COMMENT ON TABLE @.refresh_tokens IS 'every generation of refresh tokens, superseded ones kept to recognise a replay'
+
+COMMENT ON COLUMN @.refresh_tokens.token_digest IS 'SHA-256 of the refresh token'
+
+COMMENT ON COLUMN @.refresh_tokens.grant_id IS 'the grant it belongs to'
+
+COMMENT ON COLUMN @.refresh_tokens.issued_at IS 'when it was issued'
+
+COMMENT ON COLUMN @.refresh_tokens.expires_at IS 'when it stops being usable'
+
+COMMENT ON COLUMN @.refresh_tokens.superseded_at IS 'when its successor was issued; set once'
+
+COMMENT ON COLUMN @.refresh_tokens.successor_digest IS 'SHA-256 of its one successor'
+
+CREATE TABLE @.seen_events ( event_id TEXT NOT NULL, seen_at BIGINT NOT NULL, PRIMARY KEY (event_id)
+)
+
+CREATE INDEX seen_events_by_time ON @.seen_events (seen_at)
+
+COMMENT ON TABLE @.seen_events IS 'events that other services told, kept to know a repetition'
+
+COMMENT ON COLUMN @.seen_events.event_id IS 'the teller''s identifier of the event'
+
+COMMENT ON COLUMN @.seen_events.seen_at IS 'when it was told first'
+
+CREATE TABLE @.sessions ( session_digest TEXT NOT NULL, sub TEXT NOT NULL, directory TEXT NOT NULL,
+display TEXT NOT NULL, methods TEXT NOT NULL, assurance BIGINT NOT NULL, created_at BIGINT NOT NULL,
+expires_at BIGINT NOT NULL, PRIMARY KEY (session_digest) )
+
+CREATE INDEX sessions_by_end ON @.sessions (expires_at)
+
+CREATE INDEX sessions_by_sub ON @.sessions (sub)
+
+COMMENT ON TABLE @.sessions IS 'browser sessions after a sign-in'
+
+COMMENT ON COLUMN @.sessions.session_digest IS 'SHA-256 of the session cookie'
+
+COMMENT ON COLUMN @.sessions.sub IS 'the person: the home directory''s own identifier, never an e-mail address'
+
+COMMENT ON COLUMN @.sessions.directory IS 'the directory that vouched for the person'
+
+COMMENT ON COLUMN @.sessions.display IS 'what a page may show for the person; recognises nobody'
+
+COMMENT ON COLUMN @.sessions.methods IS 'how the person proved who they are, space-separated'
+
+COMMENT ON COLUMN @.sessions.assurance IS 'how many independent factors that was'
+
+COMMENT ON COLUMN @.sessions.created_at IS 'when the person signed in'
+
+COMMENT ON COLUMN @.sessions.expires_at IS 'when the session ends'
+
+CREATE TABLE @.signing_keys ( kid TEXT NOT NULL, algorithm TEXT NOT NULL, public_jwk TEXT NOT NULL,
+sealed_private TEXT NOT NULL, created_at BIGINT NOT NULL, signs_from BIGINT NOT NULL, retires_at
+BIGINT, PRIMARY KEY (kid) )
+
+COMMENT ON TABLE @.signing_keys IS 'signing keys; a handful of rows, so no index'
+
+COMMENT ON COLUMN @.signing_keys.kid IS 'key identifier in token headers and the JWKS'
+
+COMMENT ON COLUMN @.signing_keys.algorithm IS 'JWS algorithm'
+
+COMMENT ON COLUMN @.signing_keys.public_jwk IS 'the public half (JSON object)'
+
+COMMENT ON COLUMN @.signing_keys.sealed_private IS 'the private half, encrypted by the vault'
+
+COMMENT ON COLUMN @.signing_keys.created_at IS 'published from here on'
+
+COMMENT ON COLUMN @.signing_keys.signs_from IS 'signs from here on'
+
+COMMENT ON COLUMN @.signing_keys.retires_at IS 'leaves the JWKS here; empty while nothing supersedes it'
+
+CREATE TABLE @.social_transactions ( transaction_digest TEXT NOT NULL, provider TEXT NOT NULL,
+request_digest TEXT NOT NULL, kind TEXT NOT NULL, browser_digest TEXT NOT NULL, sealed TEXT NOT
+NULL, created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, used_at BIGINT, sub TEXT, directory
+TEXT, display TEXT, methods TEXT, assurance BIGINT, factor_kind TEXT, factor_hint TEXT,
+factor_sealed TEXT, factor_expires_at BIGINT, handed_over_at BIGINT, code_digest TEXT,
+code_expires_at BIGINT, PRIMARY KEY (transaction_digest) )
+
+CREATE INDEX social_transactions_by_code ON @.social_transactions (code_digest) WHERE code_digest IS
+NOT NULL
+
+CREATE INDEX social_transactions_by_end ON @.social_transactions (expires_at)
+
+CREATE INDEX social_transactions_by_sub ON @.social_transactions (sub) WHERE sub IS NOT NULL
+
+COMMENT ON TABLE @.social_transactions IS 'sign-ins under way at GitHub or Google, and what tools were handed over of them'
+
+COMMENT ON COLUMN @.social_transactions.transaction_digest IS 'SHA-256 of the name that comes back from the provider'
+
+COMMENT ON COLUMN @.social_transactions.provider IS 'github or google'
+
+COMMENT ON COLUMN @.social_transactions.request_digest IS 'the authorization request or challenge it is for'
+
+COMMENT ON COLUMN @.social_transactions.kind IS 'browser, tool or login: what kind of request that is'
+
+COMMENT ON COLUMN @.social_transactions.browser_digest IS 'SHA-256 of the cookie of the browser that was sent away'
+
+COMMENT ON COLUMN @.social_transactions.sealed IS 'what the way back needs, encrypted'
+
+COMMENT ON COLUMN @.social_transactions.created_at IS 'when the browser was sent away'
+
+COMMENT ON COLUMN @.social_transactions.expires_at IS 'when it may no longer come back'
+
+COMMENT ON COLUMN @.social_transactions.used_at IS 'when it came back; set once'
+
+COMMENT ON COLUMN @.social_transactions.sub IS 'the person: the home directory''s own identifier, never an e-mail address'
+
+COMMENT ON COLUMN @.social_transactions.directory IS 'the directory that vouched for the person'
+
+COMMENT ON COLUMN @.social_transactions.display IS 'what a page may show for the person; recognises nobody'
+
+COMMENT ON COLUMN @.social_transactions.methods IS 'how the person proved who they are, space-separated'
+
+COMMENT ON COLUMN @.social_transactions.assurance IS 'how many independent factors that was'
+
+COMMENT ON COLUMN @.social_transactions.factor_kind IS 'the second factor still due: totp or phone'
+
+COMMENT ON COLUMN @.social_transactions.factor_hint IS 'what may be shown of it'
+
+COMMENT ON COLUMN @.social_transactions.factor_sealed IS 'the sign-in between its two factors, encrypted'
+
+COMMENT ON COLUMN @.social_transactions.factor_expires_at IS 'when the sign-in has to begin again'
+
+COMMENT ON COLUMN @.social_transactions.handed_over_at IS 'when a tool was given its one-time code; set once'
+
+COMMENT ON COLUMN @.social_transactions.code_digest IS 'SHA-256 of that oauth_code'
+
+COMMENT ON COLUMN @.social_transactions.code_expires_at IS 'when that code stops working'
+
+CREATE TABLE @.usage_counts ( day BIGINT NOT NULL, kind TEXT NOT NULL, client TEXT NOT NULL, calls
+BIGINT NOT NULL, would_refuse BIGINT NOT NULL, PRIMARY KEY (day, kind, client) )
+
+COMMENT ON TABLE @.usage_counts IS 'who still calls with what, counted by day'
+
+COMMENT ON COLUMN @.usage_counts.day IS 'days since the epoch'
+
+COMMENT ON COLUMN @.usage_counts.kind IS 'the kind of credential that came, none among them'
+
+COMMENT ON COLUMN @.usage_counts.client IS 'the client, or the name of the API key; empty if nobody said'
+
+COMMENT ON COLUMN @.usage_counts.calls IS 'how many calls came so'
+
+COMMENT ON COLUMN @.usage_counts.would_refuse IS 'how many of them would be refused if OAuth were required'
+"""
