@@ -1,0 +1,179 @@
+"""What PostgreSQL runs as one statement where SQLite runs several, built from the same expressions.
+
+A step is one statement: the one that decides is its first part (`won`), and everything that follows
+takes its rows from what that returned. The parts see one snapshot, the one from before all of them,
+and run in no order but that of what they read of each other. So no part relies on another's effect
+on a table, and where locks must be taken in an order, the later part reads the earlier.
+
+Who locks more than one row does it in this order, and bulk statements in the order of their keys:
+person (`lock_person`), codes, refresh tokens, grants, sessions, accounts, clients, consents. Steps
+that must see what others have just written are several statements sent together: each has a
+snapshot of its own. The parameters of a row that is inserted are named by its table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ClauseElement,
+    ColumnElement,
+    Table,
+    bindparam,
+    exists,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+
+from authgate.store import statements
+from authgate.store.schema import (
+    accounts,
+    audit_events,
+    authorization_requests,
+    clients,
+    codes,
+    consents,
+    grants,
+    refresh_tokens,
+    sessions,
+)
+from authgate.store.statements import NOW
+
+_P = bindparam
+_DECIDE = statements.named()
+_BY_KEY = statements.positional(postgresql.insert)
+_one: ColumnElement[int] = literal_column("1")
+
+
+def decide(name: str, *returned: ColumnElement[Any]) -> CTE:
+    """The deciding statement of this name as the part whose rows say that it was won."""
+    decides: Any = {**_DECIDE, **_BY_KEY}[name]
+    won: CTE = decides.returning(*returned).cte("won")
+    return won
+
+
+def row_of(of: Table, *but: str) -> dict[str, ColumnElement[Any]]:
+    """A whole row as parameters, each named by its table and its column."""
+    return {
+        c.name: _P(f"{of.name}_{c.name}", type_=c.type) for c in of.columns if c.name not in but
+    }
+
+
+def insert_if(of: Table, won: Any, *but: str) -> Any:
+    """Insert a row for every row of `won`, a part of the statement or a condition."""
+    row = row_of(of, *but)
+    values = select(*row.values())
+    values = values.select_from(won) if isinstance(won, CTE) else values.where(won)
+    return insert(of).from_select(list(row), values)
+
+
+def told(won: Any) -> Any:
+    """The audit event of a step: the statement proper, whose count of rows says who won."""
+    return insert_if(audit_events, won, "id")
+
+
+def any_of(won: CTE) -> ColumnElement[bool]:
+    return exists(select(_one).select_from(won))
+
+
+def _follow(name: str, won: CTE) -> Any:
+    """A statement that follows, if anything was won.
+
+    The question is put once, before: it must not be asked again where the row had to be waited
+    for, because a part that writes cannot be run a second time.
+    """
+    follows: Any = _DECIDE[name]
+    return follows.where(any_of(won))
+
+
+# --- one statement, one row decided -----------------------------------------------------------
+
+_answered = decide("answer_request", authorization_requests.c.request_digest)
+_spent = decide("redeem_code", codes.c.code_digest)
+_superseded = decide("supersede_refresh_token", refresh_tokens.c.token_digest)
+
+_remembered = postgresql.insert(consents).from_select(
+    [c.name for c in consents.columns], select(*row_of(consents).values()).select_from(_answered)
+)
+_remembered = _remembered.on_conflict_do_update(
+    index_elements=list(consents.primary_key.columns),
+    set_={"scopes": _remembered.excluded.scopes, "granted_at": _remembered.excluded.granted_at},
+)
+_code_kept = insert_if(codes, _answered).cte("kept")
+
+# The grant may have ended while its row was waited for: then there is no successor, and the spent
+# token of an ended grant is nobody's loss. What follows hangs on this part, which also brings the
+# client, so that its row is locked after the grant's.
+_touched = (
+    _follow("touch_grant", _superseded)
+    .where(grants.c.revoked_at.is_(None))
+    .returning(grants.c.client_id)
+    .cte("touched")
+)
+_stamp_of_touched = (
+    update(clients)
+    .values(last_used_at=NOW)
+    .where(
+        clients.c.client_id == select(_touched.c.client_id).scalar_subquery(),
+        or_(clients.c.last_used_at.is_(None), clients.c.last_used_at <= _P("day_ago")),
+    )
+)
+_begun = (
+    insert_if(grants, _spent).cte("begun"),
+    _follow("stamp_client", _spent).cte("stamped"),
+)
+
+_why = _BY_KEY["why_not_redeemed"].cte("why")  # type: ignore[attr-defined]
+_replayed = _why.c.redeemed_at.is_not(None)
+_ended_by_replay = (
+    update(grants)
+    .values(revoked_at=NOW, revoked_reason=_P("reason"))
+    .where(
+        grants.c.grant_id == select(_why.c.grant_id).where(_replayed).scalar_subquery(),
+        grants.c.revoked_at.is_(None),
+    )
+)
+
+_STEPS: dict[str, ClauseElement] = {
+    "register_client_told": told(literal_column("true")).add_cte(
+        insert_if(clients, literal_column("true")).cte("kept")
+    ),
+    "approve_told": told(_answered).add_cte(_code_kept),
+    "approve_and_remember_told": told(_answered).add_cte(_code_kept, _remembered.cte("remembered")),
+    "deny_told": told(_answered),
+    "reopen_login_told": told(decide("reopen_login", authorization_requests.c.request_digest)),
+    "redeem_code_told": told(_spent).add_cte(*_begun),
+    "redeem_code_for_refresh_told": told(_spent).add_cte(
+        *_begun, insert_if(refresh_tokens, _spent).cte("given")
+    ),
+    # What the loser of a redemption looks at; a replay ends the grant by the same statement.
+    "why_not_redeemed_told": select(_why).add_cte(
+        _ended_by_replay.cte("ended"),
+        insert_if(audit_events, exists(select(_one).select_from(_why).where(_replayed)), "id").cte(
+            "told"
+        ),
+    ),
+    "rotate_told": told(_touched).add_cte(
+        insert_if(refresh_tokens, _touched).cte("given"), _stamp_of_touched.cte("stamped")
+    ),
+    "end_grant_told": told(decide("end_grant", grants.c.grant_id)),
+    "end_replayed_grant_told": told(decide("end_replayed_grant", grants.c.grant_id)),
+    "close_session_told": told(decide("delete_session", sessions.c.session_digest)),
+    "add_account_told": told(
+        postgresql.insert(accounts)
+        .values(row_of(accounts))
+        .on_conflict_do_nothing(index_elements=[accounts.c.email_key])
+        .returning(accounts.c.sub)
+        .cte("won")
+    ),
+}
+
+
+def joined() -> dict[str, ClauseElement]:
+    """Statements that take a mapping of names to values."""
+    return _STEPS
