@@ -1,4 +1,4 @@
-"""An authgate behind nginx on a host of its own, and one at a path beside a website."""
+"""An authgate behind each proxy, on a host of its own and at a path beside a website."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live import LiveServer, attach_logs
-from tests.proxies.nginx import Authority, Fronted, Nginx, made_authority
+from tests.proxies.authority import Authority, made_authority
+from tests.proxies.caddy import Caddy
+from tests.proxies.front import Front, Fronted
+from tests.proxies.nginx import Nginx
 from tests.standins.mcp_upstream import McpUpstream
 
-PLACES = {"own-host": ("nginx.conf", ""), "at-a-path": ("nginx-path.conf", "/auth")}
+PLACES: dict[str, tuple[type[Front], str, str]] = {
+    "nginx-host": (Nginx, "nginx.conf", ""),
+    "nginx-path": (Nginx, "nginx-path.conf", "/auth"),
+    "caddy-host": (Caddy, "Caddyfile", ""),
+    "caddy-path": (Caddy, "Caddyfile-path", "/auth"),
+}
 REGISTRATIONS = 20  # a minute and address: more than all the tests need at their own
 
 
@@ -33,17 +41,17 @@ def server(
     mcp_upstream: McpUpstream,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Fronted]:
-    """authgate before it, and nginx before authgate."""
-    file, path = PLACES[request.param]
+    """authgate before it, and a proxy before authgate."""
+    kind, file, path = PLACES[request.param]
     env = {
         "AUTHGATE_UPSTREAM": mcp_upstream.url,
         "AUTHGATE_LIMIT_REGISTRATION": f"{REGISTRATIONS}/minute",
     }
-    nginx = Nginx(tmp_path_factory.mktemp("nginx"), authority, file)
-    with Fronted(nginx, path=path, env=env) as running:
+    front = kind(tmp_path_factory.mktemp("proxy"), authority, file)
+    with Fronted(front, path=path, env=env) as running:
         yield running
         running.assert_quiet()
-        assert "[error]" not in nginx.log(), nginx.log()
+        assert front.trouble() == []
 
 
 @pytest.fixture(scope="session")

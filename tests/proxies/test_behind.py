@@ -1,4 +1,4 @@
-"""authgate behind a real nginx, from the files in deploy/: what clients see from outside."""
+"""authgate behind a real nginx and a real Caddy, from the files in deploy/: what clients see."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.clients.test_python_sdk import Application
 from tests.gateway.live_proxy import ACCEPT, initialize, token_of
 from tests.live import ALICE, BOB, Person
 from tests.proxies.conftest import REGISTRATIONS
-from tests.proxies.nginx import DEPLOY, Fronted
+from tests.proxies.front import DEPLOY, Fronted
 from tests.standins.mcp_upstream import McpUpstream
 
 BOTH = pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
@@ -170,7 +170,7 @@ def test_browsers_of_other_origins_can_read_the_challenge(server: Fronted) -> No
     ],
 )
 def test_no_spelling_finds_a_way_between_the_two(server: Fronted, spelling: str) -> None:
-    """nginx and authgate may read a path differently, but neither leads past the guard."""
+    """A proxy and authgate may read a path differently, but neither leads past the guard."""
     body = json.dumps(initialize())
     raw = (
         f"POST {server.path}{spelling} HTTP/1.1\r\nHost: localhost\r\n"
@@ -180,7 +180,7 @@ def test_no_spelling_finds_a_way_between_the_two(server: Fronted, spelling: str)
     )
     assert server.trust is not None
     with (
-        socket.create_connection(("localhost", server.nginx.port), timeout=WITHIN) as plain,
+        socket.create_connection(("localhost", server.front.port), timeout=WITHIN) as plain,
         server.trust.wrap_socket(plain, server_hostname="localhost") as wire,
     ):
         wire.sendall(raw.encode())
@@ -208,7 +208,7 @@ async def test_the_official_client_signs_in_over_tls(server: Fronted, mode: str)
 
 async def test_mcp_remote_signs_in_over_tls(server: Fronted, tmp_path: Path) -> None:
     """A whole program: finds the server, opens the browser, trusts what the desktop trusts."""
-    desktop = Desktop(tmp_path, ALICE, server.nginx.authority.root)
+    desktop = Desktop(tmp_path, ALICE, server.front.authority.root)
     async with mcp_remote(desktop, server.mcp_url) as client:
         added = await client.call_tool("add", {"a": 2, "b": 40})
         assert added.structured_content == {"result": 42}
@@ -272,7 +272,7 @@ async def test_progress_comes_out_before_the_call_can_end(
 async def test_a_cancelled_call_is_cancelled_behind_both(
     server: Fronted, tokens: dict[str, str], mcp_upstream: McpUpstream, mode: str
 ) -> None:
-    """In 2026-07-28 by nothing but the end of the connection, which nginx must pass on."""
+    """In 2026-07-28 by nothing but the end of the connection, which a proxy must pass on."""
     mcp_upstream.forget()
     async with connected(server, tokens, mode) as client:
         call = asyncio.create_task(client.call_tool("gated", {}))
@@ -300,7 +300,7 @@ def test_a_stream_begins_before_its_first_event(server: Fronted, tokens: dict[st
 
 
 def registration(server: Fronted, address: str, **headers: str) -> int:
-    """The status of a registration through nginx from a loopback address of one's own."""
+    """The status of a registration through the proxy from a loopback address of one's own."""
     transport = httpx2.HTTPTransport(verify=server.trust, local_address=address)
     with httpx2.Client(transport=transport, trust_env=False, timeout=WITHIN) as http:
         document = {"redirect_uris": [CALLBACK]}
@@ -324,7 +324,7 @@ def test_a_throttle_counts_callers_and_not_the_proxy(server: Fronted) -> None:
 
 
 def test_who_is_no_proxy_is_believed_nothing(server: Fronted) -> None:
-    """Past nginx, from an address that is not the proxy's: its word about others is nothing."""
+    """Past the proxy, from an address that is not the proxy's: its word about others is nothing."""
     transport = httpx2.HTTPTransport(local_address="127.0.0.4")
     with httpx2.Client(
         transport=transport, base_url=f"http://127.0.0.1:{server.port}{server.path}", timeout=WITHIN
@@ -372,7 +372,7 @@ def connections_to(port: int) -> set[str]:
     return {row[1] for row in rows if row[2] == there and row[3] == "01"}
 
 
-def test_nginx_keeps_its_connections_and_closes_them_first(server: Fronted) -> None:
+def test_connections_are_kept_and_closed_by_the_proxy_first(server: Fronted) -> None:
     with visitor(server) as http:
         http.get("/.well-known/oauth-authorization-server")
         before = connections_to(server.port)
@@ -381,8 +381,8 @@ def test_nginx_keeps_its_connections_and_closes_them_first(server: Fronted) -> N
             http.get("/.well-known/oauth-authorization-server")
         after = connections_to(server.port)
     assert after <= before, "a new connection although one was free"
-    for file in DEPLOY.glob("nginx*.conf"):
-        idle = re.findall(r"^    keepalive_timeout (\d+)s;", file.read_text(), re.MULTILINE)
+    for file in (*DEPLOY.glob("nginx*.conf"), *DEPLOY.glob("Caddyfile*")):
+        idle = re.findall(r"^\s+keepalive(?:_timeout)? (\d+)s\b", file.read_text(), re.MULTILINE)
         assert [int(seconds) < KEEP_ALIVE for seconds in idle] == [True], file
 
 
@@ -401,7 +401,7 @@ def test_a_long_token_is_judged_and_not_cut(server: Fronted) -> None:
 def test_a_body_over_the_limit_is_refused_in_the_callers_form(
     server: Fronted, tokens: dict[str, str]
 ) -> None:
-    """By authgate, not by nginx's own page."""
+    """By authgate, not by a page of the proxy's."""
     with visitor(server) as http:
         headers = ACCEPT | {"authorization": f"Bearer {tokens[ALICE.email]}"}
         body = json.dumps(initialize() | {"padding": "x" * (2 << 20)})

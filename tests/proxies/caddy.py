@@ -1,0 +1,40 @@
+"""A real Caddy that ends TLS, run from the very files that operators copy (deploy/)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from tests.proxies.front import Front, as_deployed, binary
+
+# What Caddy calls an error and is none: callers who left, and challenges of ACME that nobody began.
+_ORDINARY = ("context canceled", "client disconnected", "no information found to solve challenge")
+
+
+class Caddy(Front):
+    """Caddy with a Caddyfile of deploy/, a certificate of the tests', and no other port."""
+
+    def site(self, upstreams: Sequence[int]) -> str:
+        host = "www.example.com" if "path" in self.file else "auth.example.com"
+        (upstream,) = upstreams
+        return as_deployed(
+            self.file,
+            ("{\n\tadmin off\n", "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n"),
+            {
+                "127.0.0.1:8000": f"127.0.0.1:{upstream}",
+                f"{host} {{": f"https://localhost:{self.port} {{",
+                "# tls ": "tls ",
+                f"/etc/ssl/{host}/fullchain.pem": str(self.authority.chain),
+                f"/etc/ssl/{host}/privkey.pem": str(self.authority.key),
+            },
+        )
+
+    def prepare(self, site: str) -> list[str]:
+        file = self.folder / "Caddyfile"
+        file.write_text(site)
+        return [binary("caddy"), "run", "--config", str(file), "--adapter", "caddyfile"]
+
+    def trouble(self) -> list[str]:
+        lines = [line for line in self.log().splitlines() if line.startswith("{")]
+        wrong = [line for line in lines if json.loads(line)["level"] not in ("info", "warn")]
+        return [line for line in wrong if not any(word in line for word in _ORDINARY)]
