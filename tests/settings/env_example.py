@@ -82,6 +82,7 @@ GROUPS = {
         "AUTHGATE_CONFIG_FILE",
         "AUTHGATE_ROLLOUT",
         "AUTHGATE_DRAIN",
+        "AUTHGATE_DRAIN_DELAY",
     ),
     "Codes, tokens and keys": (
         "AUTHGATE_CODE_TTL",
@@ -98,6 +99,7 @@ GROUPS = {
         "AUTHGATE_LIMIT_REGISTRATION",
         "AUTHGATE_LIMIT_AUTHORIZATION",
         "AUTHGATE_LIMIT_CLIENT",
+        "AUTHGATE_LIMITS_URL",
     ),
     "What it logs and counts": ("LOG_LEVEL", "AUTHGATE_METRICS_BIND"),
 }

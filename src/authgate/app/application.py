@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from authgate.app.core import Core
 from authgate.app.home import Home
 from authgate.app.issuing import Closable, Job
 from authgate.app.jobs import sweeping
 from authgate.app.live import Live
+from authgate.endpoints.health import Readiness
 from authgate.endpoints.nowhere import Nowhere
 from authgate.observe import log
 from authgate.pages import errors as error_pages
 from authgate.web import address, listener
 from authgate.web.request import App, Receive, Scope, Send
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What there is beside the routes: `jobs` run for as long as the process lives, `lazy` started
+    on demand and is closed at the end."""
+
+    lazy: Sequence[Closable]
+    jobs: Sequence[Job]
+    live: Live
+    readiness: Readiness
 
 
 class Application:
@@ -27,17 +40,15 @@ class Application:
         core: Core,
         home: Home,
         table: dict[str, App],
-        lazy: Sequence[Closable],
-        jobs: Sequence[Job],
-        *,
-        live: Live,
+        beside: Beside,
     ) -> None:
-        self.live = live
+        self.live = beside.live
+        self.readiness = beside.readiness
         self.core = core
         self.home = home
         self.table = table
-        self._lazy = lazy
-        self._more_jobs = jobs
+        self._lazy = beside.lazy
+        self._more_jobs = beside.jobs
         self._trusted = address.networks(core.settings.trusted_proxies)
         self._not_found = Nowhere(error_pages.writer(core.policy.issuer))
         self._jobs: list[asyncio.Task[None]] = []

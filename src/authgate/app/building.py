@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from authgate.app import tool_scopes
-from authgate.app.application import Application
+from authgate.app.application import Application, Beside
 from authgate.app.behind import Behind, behind
 from authgate.app.core import MCP_PATH, Core, build_core, now
 from authgate.app.home import Home, home_of
 from authgate.app.issuing import Ground, Issuing
 from authgate.app.live import Live
 from authgate.app.rollout import applying, rollout_of
+from authgate.app.services import Services, looks_of
 from authgate.app.shared import SharedPath
+from authgate.app.throttling import throttles_of
 from authgate.app.webhooks import webhook_routes
 from authgate.endpoints import health, well_known
+from authgate.endpoints.health import Readiness
 from authgate.gateway.guarded import Guarded
-from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.session import Cookies
 from authgate.settings import Settings
 from authgate.steps.parts import Parts
@@ -49,19 +51,23 @@ def build(
     live.apply(applying(ground.rollout, settings))
     live.apply(tool_scopes.applying(ground.tools, settings))
     issuing = _issuing(ground)
+    services = Services(looks_of(core, home))
+    readiness = Readiness(core.store, lambda: core.keys.readable, services.report)
     guarded = behind(core) if inside is None else inside
     gate = tool_scopes.gate(ground, guarded, issuing.guard.challenger)
     table: dict[str, App] = {
         **issuing.routes,
         **place.within(webhook_routes(ground.parts, settings.workos_webhook_secret)),
         place.prefix + "/healthz": health.endpoint(),
-        place.prefix + "/readyz": health.readiness(core.store),
+        place.prefix + "/readyz": health.readiness(readiness),
     }
     mcp, server = place.prefix + mcp_path, Guarded(gate, issuing.guard)
     table[mcp] = _beside(table.get(mcp), server, mcp)
     usage = ground.rollout.usage
-    lazy, jobs = (guarded, *issuing.lazy, usage), (*issuing.jobs, live.watch, usage.keep)
-    return Application(core, home, table, lazy, jobs, live=live)
+    throttles = ground.parts.throttles
+    lazy = (guarded, *issuing.lazy, usage, throttles)
+    jobs = (*issuing.jobs, live.watch, usage.keep, services.keep, throttles.look)
+    return Application(core, home, table, Beside(lazy, jobs, live, readiness))
 
 
 def _beside(there: App | None, server: App, path: str) -> App:
@@ -85,22 +91,12 @@ def _issuing(ground: Ground) -> Issuing:
 
 
 def _parts(core: Core, home: Home) -> Parts:
-    settings = core.settings
     return Parts(
         policy=core.policy,
         store=core.store,
         passwords=home.directory,
         social=home.social,
         vault=core.vault,
-        throttles=Throttles(
-            LimitPolicy(
-                sign_in_account=settings.limit_account,
-                sign_in_address=settings.limit_address,
-                factor=settings.limit_factor,
-                registration=settings.limit_registration,
-                authorization=settings.limit_authorization,
-                client_secret=settings.limit_client,
-            )
-        ),
+        throttles=throttles_of(core),
         clock=now,
     )

@@ -7,10 +7,12 @@ client library, which a server of embedded people neither loads nor waits for at
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from authgate.app.core import Core, now
+from authgate.app.services import Look, connects
 from authgate.app.webhooks import remembering
 from authgate.directories.contract import Directory
 from authgate.directories.embedded import EmbeddedDirectory
@@ -37,6 +39,10 @@ class Home(Protocol):
     @property
     def social(self) -> Directory: ...
 
+    @property
+    def looks(self) -> Mapping[str, Look]:
+        """Does each service that it asks answer? For `/readyz`, which waits for none of them."""
+
     async def looked_at(self) -> None:
         """Tell the operator's log what is wrong with it. Beside the requests; never fails."""
 
@@ -52,6 +58,10 @@ class EmbeddedHome:
     @property
     def social(self) -> Directory:
         return self.directory
+
+    @property
+    def looks(self) -> Mapping[str, Look]:
+        return {}
 
     async def looked_at(self) -> None:
         """There is nothing that could be set up wrongly."""
@@ -71,6 +81,10 @@ class SupabaseHome:
     @property
     def social(self) -> Directory:
         return self.directory
+
+    @property
+    def looks(self) -> Mapping[str, Look]:
+        return {"supabase": self.directory.alive}
 
     async def looked_at(self) -> None:
         """Ask the project a few harmless questions and log the answers as sentences."""
@@ -102,6 +116,10 @@ class WithWorkOS:
     @property
     def directory(self) -> Directory:
         return self.people.directory
+
+    @property
+    def looks(self) -> Mapping[str, Look]:
+        return {**self.people.looks, "workos": connects(self.workos.policy.api_url)}
 
     async def looked_at(self) -> None:
         """Look at both; of WorkOS, a few harmless reads."""

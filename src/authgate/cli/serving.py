@@ -7,6 +7,7 @@ and only then a server. Never here: a route or a rule. Neighbours: `app.build`, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import multiprocessing
@@ -29,6 +30,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 from authgate.app import build, build_core
 from authgate.cli.banner import banner
 from authgate.cli.common import REFUSED, explain, fail, load_settings, run_or_fail
+from authgate.cli.draining import END_NOW, ENDS, drain_first
 from authgate.cli.listening import BACKLOG, listen
 from authgate.observe import log
 from authgate.settings import SettingsError, load
@@ -74,7 +76,7 @@ def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
         _raise_file_limit()
         _prepare(settings, workers)
         config = _config(partial(application, env_file, port), workers, settings.drain)
-        _serve(config, listener)
+        _serve(config, listener, settings.drain_delay)
 
 
 def _raise_file_limit() -> None:
@@ -88,13 +90,13 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _serve(config: Config, listener: socket.socket) -> None:
+def _serve(config: Config, listener: socket.socket, delay: int) -> None:
     """Serve until the end; how that is told to the shell."""
     try:
         if config.workers == 1:
             Server(config).run([listener])
         else:
-            _supervise(config, listener)
+            _supervise(config, listener, delay)
     except KeyboardInterrupt:
         raise typer.Exit from None
     except SystemExit as ended:
@@ -118,7 +120,8 @@ def _prepare(settings: Settings, workers: int) -> None:
         finally:
             await core.close()
         text = banner(core, people, workers, colour=sys.stderr.isatty())
-        typer.echo(text, err=True)
+        with contextlib.suppress(OSError):  # a log on a full disk keeps nobody from coming back
+            typer.echo(text, err=True)
 
     run_or_fail(prepare)
 
@@ -168,6 +171,7 @@ def application(env_file: Path | None, port: int) -> Application:
     built = build(settings)
     gc.set_threshold(COLLECT_AFTER)
     _at_hangup(built.live.look_again)
+    drain_first(settings.drain_delay, built.readiness)
     return built
 
 
@@ -203,8 +207,8 @@ def _end_with_parent(sentinel: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _supervise(config: Config, listener: socket.socket) -> None:
-    supervisor = _Supervisor(config, [listener])
+def _supervise(config: Config, listener: socket.socket, delay: int) -> None:
+    supervisor = _Supervisor(config, [listener], delay)
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise SystemExit(REFUSED)
@@ -214,8 +218,9 @@ class _Supervisor(Multiprocess):
     """uvicorn's supervisor, which waits for its workers without end and replaces them all on
     SIGHUP; this one does neither: a replaced worker would drop its streams."""
 
-    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
+    def __init__(self, config: Config, sockets: list[socket.socket], delay: int) -> None:
         super().__init__(config, sockets)
+        self._delay = delay
         self._at_terminal = sys.stderr.isatty()
 
     def handle_hup(self) -> None:
@@ -231,11 +236,26 @@ class _Supervisor(Multiprocess):
         for listener in self.sockets:
             # Or whoever connects while the workers drain would wait for an answer in vain.
             listener.close()
-        drain = self.config.timeout_graceful_shutdown or 0
-        deadline = time.monotonic() + drain + LAST_CALL
+        most = (self.config.timeout_graceful_shutdown or 0) + LAST_CALL
+        deadline = time.monotonic() + self._delay + most
         for worker in self.processes:
-            worker.process.join(max(0.0, deadline - time.monotonic()))
+            while worker.process.is_alive() and time.monotonic() < deadline:
+                worker.process.join(min(0.1, max(0.0, deadline - time.monotonic())))
+                if self._told_again():
+                    self._end_the_delay()
+                    deadline = min(deadline, time.monotonic() + most)
             if worker.process.is_alive():
                 log.warning("worker.killed", pid=worker.pid)
                 worker.process.kill()
                 worker.process.join()
+
+    def _told_again(self) -> bool:
+        """Did a signal to stop come since the one that began this end?"""
+        told = [each for each in self.signal_queue if each in ENDS]
+        self.signal_queue.clear()
+        return bool(told)
+
+    def _end_the_delay(self) -> None:
+        for worker in self.processes:
+            if worker.pid is not None and worker.process.is_alive():
+                os.kill(worker.pid, END_NOW)

@@ -1,11 +1,25 @@
-"""GET /healthz and /readyz: is the process alive, and can it serve?"""
+"""GET /healthz and /readyz: is the process alive, and should it be sent requests?
+
+Ready is what this node alone can answer for: its store and its keys. What stands elsewhere (the
+directories, the upstream, the clock of the database) is told and never counts: a Supabase outage
+would otherwise take every node out at once, with all that they can still serve (tokens, refreshes
+within the grace, guarded calls).
+"""
 
 from __future__ import annotations
 
-from authgate.store.contract import Store
-from authgate.web.answers import Answer, json_answer
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from authgate.observe import log
+from authgate.protocol.errors import Reason, Refusal
+from authgate.store.contract import Store, StoreUnavailable
+from authgate.web.answers import Answer, Header, json_answer, refusal_headers
 from authgate.web.endpoint import Endpoint
 from authgate.web.request import Request
+
+RETRY: tuple[Header, ...] = ((b"retry-after", b"5"),)
 
 
 def endpoint() -> Endpoint:
@@ -17,11 +31,44 @@ def endpoint() -> Endpoint:
     return Endpoint(get=get)
 
 
-def readiness(store: Store) -> Endpoint:
-    """Ready: the store reads and writes. 503 otherwise, by way of `StoreUnavailable`."""
+@dataclass(slots=True)
+class Readiness:
+    """What `/readyz` looks at.
 
-    async def get(_: Request) -> Answer:
-        await store.ping()
-        return json_answer(200, {"status": "ready"})
+    `keys_readable`: did the last look at the signing keys go well? `beside` is what is told of
+    others, from what is known already: it must not wait. No address and no secret in it. `draining`
+    is set when the server was told to stop and still serves whoever comes.
+    """
+
+    store: Store
+    keys_readable: Callable[[], bool]
+    beside: Callable[[], Mapping[str, object]]
+    draining: bool = False
+
+
+def readiness(state: Readiness) -> Endpoint:
+    """Ready: the store reads and writes and the keys can be opened; 503 otherwise."""
+
+    async def get(request: Request) -> Answer:
+        if state.draining:
+            # The store is not asked: the answer is no, and it is wanted at once.
+            return json_answer(503, {"status": "draining"}, RETRY)
+        store = await _ping(state.store, request)
+        keys: Literal["ok", "unreadable"] = "ok" if state.keys_readable() else "unreadable"
+        told = {"store": store, "keys": keys, **state.beside()}
+        if store == keys == "ok":
+            return json_answer(200, {"status": "ready", **told})
+        refusal = Refusal(Reason.STORE_UNAVAILABLE, retry_after=5)
+        body = {"status": "unavailable", "error": refusal.code, **told}
+        return json_answer(503, body, refusal_headers(refusal))
 
     return Endpoint(get=get)
+
+
+async def _ping(store: Store, request: Request) -> Literal["ok", "unavailable"]:
+    try:
+        await store.ping()
+    except StoreUnavailable as trouble:
+        log.trouble("store.unavailable", request.scope, trouble)
+        return "unavailable"
+    return "ok"

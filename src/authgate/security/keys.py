@@ -58,6 +58,8 @@ class KeyRing:
         self._signers: tuple[SignerKey, ...] = ()
         self._jwks = b""
         self.version = 0
+        self.readable = True
+        """Could the keys be opened when they were last read? Those in use stay in use if not."""
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -76,10 +78,12 @@ class KeyRing:
     async def refresh(self, now: int) -> bool:
         """Read the keys again; True if the published ones changed. Known keys are not made anew."""
         rows = await self._store.signing_keys()
+        self.readable = False
         published = [row for row in rows if row.retires_at is None or row.retires_at > now]
         if not published:
             raise KeyUnusable("The store holds no signing key that is still valid.")
         self._signers = self._signers_of(published, now)
+        self.readable = True
         if [row.kid for row in published] == list(self._verifiers):
             return False
         self._publish(published)

@@ -83,6 +83,14 @@ class GatewaySettings(StdioSettings):
         description="Seconds that running calls get to finish when the server is told to stop.",
         le=3600,
     )
+    drain_delay: int = Field(
+        0,
+        validation_alias="AUTHGATE_DRAIN_DELAY",
+        description="Seconds before that in which everything is still served while /readyz says "
+        "draining; a load balancer needs a few.",
+        ge=0,
+        le=3600,
+    )
 
 
 def problems(settings: GatewaySettings, *, own: str) -> Iterator[str]:

@@ -102,6 +102,10 @@ class SupabaseDirectory:
         """Not where the project confirms every address by itself (`mailer_autoconfirm`)."""
         return self._settings.confirms_addresses
 
+    async def alive(self) -> bool:
+        """Does the project answer at all? (It may refuse the keys: `report` tells that.)"""
+        return isinstance(await self._api.public("/health"), Said)
+
     async def sign_in_with_password(self, username: str, password: str, visitor: Visitor) -> SignIn:
         """Ask Supabase. The plain refusal comes on a beat, also when nobody was asked."""
         if self._pace.full:
