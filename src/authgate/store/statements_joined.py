@@ -146,6 +146,10 @@ _STEPS: dict[str, ClauseElement] = {
     "approve_told": told(_answered).add_cte(_code_kept),
     "approve_and_remember_told": told(_answered).add_cte(_code_kept, _remembered.cte("remembered")),
     "deny_told": told(_answered),
+    # With its end: an answer may have been taken back meanwhile, and then there is one to be given.
+    "why_not_answered_by": select(
+        authorization_requests.c.answered_at, authorization_requests.c.expires_at
+    ).where(authorization_requests.c.request_digest == _P("request_digest")),
     "reopen_login_told": told(decide("reopen_login", authorization_requests.c.request_digest)),
     "redeem_code_told": told(_spent).add_cte(*_begun),
     "redeem_code_for_refresh_told": told(_spent).add_cte(

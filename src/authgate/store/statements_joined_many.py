@@ -24,13 +24,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from authgate.store import statements, statements_people, statements_social
-from authgate.store.schema import accounts, audit_events, bars, clients, consents, sessions
+from authgate.store.schema import (
+    accounts,
+    audit_events,
+    bars,
+    clients,
+    consents,
+    kept_sessions,
+    sessions,
+)
 from authgate.store.statements import NOW
 from authgate.store.statements_joined import any_of, decide, insert_if, told
 
 _P = bindparam
 _one: ColumnElement[int] = literal_column("1")
-_PLAIN = {
+_PLAIN: dict[str, Any] = {
     **statements.named(),
     **statements.positional(postgresql.insert),
     **statements_social.positional(),
@@ -82,6 +90,10 @@ _SEND_AWAY: dict[str, ClauseElement] = {
     "delete_sessions_of_account": _in_order("delete_sessions_of", _this_account),
     "delete_transactions_of_account": _in_order("delete_transactions_of", _this_account),
     "bar_account": _bar_if(_this_account),
+    "delete_consents_of_account": _PLAIN["delete_consents_of_sub"].where(_this_account),
+    "delete_kept_session_of_account": delete(kept_sessions).where(
+        kept_sessions.c.sub == _P("sub"), _this_account
+    ),
 }
 
 # --- a person's sessions and account ----------------------------------------------------------
