@@ -155,72 +155,72 @@ async def test_the_line_of_those_who_wait_is_bounded() -> None:
     assert turns.taken("a") == 0
 
 
-def test_registrations_a_hundred_in_five_seconds(throttles: Throttles, clock: Clock) -> None:
+async def test_registrations_a_hundred_in_five_seconds(throttles: Throttles, clock: Clock) -> None:
     for _ in range(100):
-        assert throttles.hit_registration(WHERE) is None
+        assert await throttles.hit_registration(WHERE) is None
         clock.now += 1 / 64
-    assert throttles.hit_registration(WHERE) == 4
-    assert throttles.hit_registration("192.0.2.2") is None
+    assert await throttles.hit_registration(WHERE) == 4
+    assert await throttles.hit_registration("192.0.2.2") is None
     clock.now += 5 - 100 / 64  # the first of the hundred has left, and only the first
-    assert throttles.hit_registration(WHERE) is None
-    assert throttles.hit_registration(WHERE) == 1
+    assert await throttles.hit_registration(WHERE) is None
+    assert await throttles.hit_registration(WHERE) == 1
 
 
-def test_no_window_lets_twice_the_limit_through_at_its_border(
+async def test_no_window_lets_twice_the_limit_through_at_its_border(
     throttles: Throttles, clock: Clock
 ) -> None:
     """The reason for moving windows: with fixed ones 200 would pass within a second."""
     clock.now = 1004.5
-    assert [throttles.hit_registration(WHERE) for _ in range(100)] == [None] * 100
+    assert [await throttles.hit_registration(WHERE) for _ in range(100)] == [None] * 100
     clock.now = 1005.5
-    assert throttles.hit_registration(WHERE) is not None
+    assert await throttles.hit_registration(WHERE) is not None
 
 
-def test_ipv6_counts_by_the_64(throttles: Throttles) -> None:
+async def test_ipv6_counts_by_the_64(throttles: Throttles) -> None:
     for n in range(100):
-        assert throttles.hit_registration(f"2001:db8::{n:x}") is None
-    assert throttles.hit_registration("2001:db8::ffff:1") is not None
-    assert throttles.hit_registration("2001:db8:0:1::1") is None
+        assert await throttles.hit_registration(f"2001:db8::{n:x}") is None
+    assert await throttles.hit_registration("2001:db8::ffff:1") is not None
+    assert await throttles.hit_registration("2001:db8:0:1::1") is None
 
 
-def test_wrong_client_secrets_per_client_and_address(throttles: Throttles) -> None:
+async def test_wrong_client_secrets_per_client_and_address(throttles: Throttles) -> None:
     for _ in range(60):
-        assert throttles.check_client("c1", WHERE) is None
-        throttles.client_failed("c1", WHERE)
-    assert throttles.check_client("c1", WHERE) == 60
-    assert throttles.check_client("c1", "192.0.2.2") is None
-    assert throttles.check_client("c2", WHERE) is None
+        assert await throttles.check_client("c1", WHERE) is None
+        await throttles.client_failed("c1", WHERE)
+    assert await throttles.check_client("c1", WHERE) == 60
+    assert await throttles.check_client("c1", "192.0.2.2") is None
+    assert await throttles.check_client("c2", WHERE) is None
 
 
-def test_retry_after_is_never_more_than_a_minute(clock: Clock) -> None:
+async def test_retry_after_is_never_more_than_a_minute(clock: Clock) -> None:
     throttles = Throttles(LimitPolicy(registration="1/hour"), clock)
-    assert throttles.hit_registration(WHERE) is None
-    assert throttles.hit_registration(WHERE) == 60
+    assert await throttles.hit_registration(WHERE) is None
+    assert await throttles.hit_registration(WHERE) == 60
 
 
 async def test_no_address_lies_in_memory(throttles: Throttles) -> None:
     await sign_in(throttles, right=False)
-    throttles.hit_registration(WHERE)
+    await throttles.hit_registration(WHERE)
     kept = [brake.windows._hits for brake in (throttles._account, throttles._registration)]
     assert all(kept)
     assert WHO not in repr(kept)
     assert WHERE not in repr(kept)
 
 
-def test_a_hundred_thousand_strangers_take_bounded_memory_and_leave(clock: Clock) -> None:
+async def test_a_hundred_thousand_strangers_take_bounded_memory_and_leave(clock: Clock) -> None:
     throttles = Throttles(LimitPolicy(), clock)
     gc.collect()
     tracemalloc.start()
     try:
         for n in range(100_000):
-            throttles.hit_registration(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
+            await throttles.hit_registration(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
         used = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
     assert len(throttles._registration.windows) == MAX_KEYS
     assert used < 12 * 2**20
     clock.now += 5
-    throttles.hit_registration(WHERE)
+    await throttles.hit_registration(WHERE)
     assert len(throttles._registration.windows) == 1
 
 

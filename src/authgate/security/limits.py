@@ -3,85 +3,49 @@
 Moving windows, not fixed ones: a fixed window lets twice the limit through around its border, and
 the border is public. The price is one float per counted hit. Only failures count where somebody
 proves who they are, so a busy person is never slowed down for being busy. Counters live in this
-process (`windows`); each worker has its own. Never here: HTTP, wording, or the judging itself.
-Neighbours: `steps` ask before they verify.
+process (`windows`), or in a store that all nodes share (`shared_limits`). Then this process counts
+what it sees too, so that when the store is lost nobody begins anew, and for one window after its
+return both have a say. Never here: HTTP, wording, or the judging itself. Neighbours: `steps` ask
+before they verify.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-
-from limits import RateLimitItem, parse_many
-from limits.strategies import MovingWindowRateLimiter
+from typing import TYPE_CHECKING
 
 from authgate.security.addresses import fold_email, network_of
+from authgate.security.brakes import (
+    MAX_RETRY_AFTER,
+    Brake,
+    LimitMalformed,
+    LimitPolicy,
+    LimitStoreLost,
+    Place,
+    parse_limit,
+)
 from authgate.security.turns import Turns
-from authgate.security.windows import Windows
 
-MAX_RETRY_AFTER = 60
+if TYPE_CHECKING:
+    from authgate.security.shared_limits import SharedLimits
 
+__all__ = [
+    "MAX_RETRY_AFTER",
+    "Attempt",
+    "LimitMalformed",
+    "LimitPolicy",
+    "Throttles",
+    "parse_limit",
+]
 
-class LimitMalformed(ValueError):
-    """A limit that cannot be read; the text shows it and says what is wanted."""
-
-
-def parse_limit(text: str) -> RateLimitItem:
-    """One limit, such as `10/minute` or `100/5 seconds`; raises `LimitMalformed`."""
-    try:
-        items = parse_many(text)
-    except ValueError:
-        items = []
-    if len(items) != 1 or items[0].amount < 1 or items[0].get_expiry() < 1:
-        raise LimitMalformed(
-            f"{text!r} is not a limit. Write a count and a time, such as 10/minute or "
-            f"100/5 seconds."
-        )
-    return items[0]
-
-
-@dataclass(frozen=True, slots=True)
-class LimitPolicy:
-    """The limits as the operator wrote them (AUTHGATE_LIMIT_…)."""
-
-    sign_in_account: str = "10/minute"
-    sign_in_address: str = "200/minute"
-    factor: str = "20/hour"
-    registration: str = "100/5 seconds"
-    authorization: str = "100/5 seconds"
-    client_secret: str = "60/minute"  # noqa: S105 - a limit, not a secret
-
-
-class _Brake:
-    """One limit and the hits it counts."""
-
-    def __init__(self, limit: str, clock: Callable[[], float]) -> None:
-        self.item = parse_limit(limit)
-        self.windows = Windows(clock)
-        self._limiter = MovingWindowRateLimiter(self.windows)
-        self._clock = clock
-
-    def hit(self, key: str) -> bool:
-        return self._limiter.hit(self.item, key)
-
-    def clear(self, key: str) -> None:
-        self._limiter.clear(self.item, key)
-
-    def remaining(self, key: str) -> int:
-        """How many more hits the window takes."""
-        return self._limiter.get_window_stats(self.item, key).remaining
-
-    def retry_after(self, key: str) -> int | None:
-        """None while another hit would count; else when the oldest one leaves, in 1..60 s."""
-        stats = self._limiter.get_window_stats(self.item, key)
-        if stats.remaining > 0:
-            return None
-        return min(MAX_RETRY_AFTER, max(1, math.ceil(stats.reset_time - self._clock())))
+LOOK_AGAIN = 0.1  # seconds after which those who wait for a verdict of another node ask once more
+WAIT_AT_MOST = 20.0
 
 
 @dataclass(slots=True)
@@ -104,23 +68,51 @@ class Attempt:
 
 
 class Throttles:
-    """All brakes of one process. Use from the event loop only; nothing here is locked."""
+    """All brakes of one process. Use from the event loop only; nothing here is locked.
+
+    With `shared` they count together with those of all other processes that have the same one.
+    """
 
     def __init__(
-        self, policy: LimitPolicy | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        policy: LimitPolicy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        shared: SharedLimits | None = None,
     ) -> None:
         policy = policy or LimitPolicy()
-        self._account = _Brake(policy.sign_in_account, clock)
-        self._address = _Brake(policy.sign_in_address, clock)
-        self._factor = _Brake(policy.factor, clock)
-        self._registration = _Brake(policy.registration, clock)
-        self._authorization = _Brake(policy.authorization, clock)
-        self._client = _Brake(policy.client_secret, clock)
+        self._account = Brake("account", policy.sign_in_account, clock)
+        self._address = Brake("address", policy.sign_in_address, clock)
+        self._factor = Brake("factor", policy.factor, clock)
+        self._registration = Brake("registration", policy.registration, clock)
+        self._authorization = Brake("authorization", policy.authorization, clock)
+        self._client = Brake("client", policy.client_secret, clock)
         self._turns = Turns()
-        self._pepper = secrets.token_bytes(32)
+        self._shared = shared
+        self._pepper = shared.pepper if shared is not None else secrets.token_bytes(32)
+        self._settling: set[asyncio.Task[None]] = set()
+
+    @property
+    def fallbacks(self) -> int:
+        """How many decisions this process made alone because the shared store was lost."""
+        return self._shared.fallbacks if self._shared is not None else 0
+
+    async def look(self) -> None:
+        """See whether the shared store answers, if there is one; what is wrong is logged."""
+        if self._shared is not None:
+            await self._shared.look()
+
+    async def close(self) -> None:
+        """Let the last verdicts reach the shared store, then let go of it."""
+        await asyncio.gather(*self._settling, return_exceptions=True)
+        if self._shared is not None:
+            await self._shared.close()
+
+    # --- sign-ins -----------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def sign_in(self, account: str, address: str) -> AsyncIterator[Attempt]:
+    async def sign_in(
+        self, account: str, address: str, *, factor: bool = False
+    ) -> AsyncIterator[Attempt]:
         """Admit one sign-in to be judged, or say when to come back.
 
         An attempt counts as a possible failure while it is judged: of a parallel burst of wrong
@@ -133,12 +125,19 @@ class Throttles:
                 outcome = await directory.sign_in_with_password(...)
                 if isinstance(outcome, Refused): attempt.failed()
                 elif isinstance(outcome, SignedIn): attempt.succeeded()
+
+        A second `factor` has a slower limit besides: whoever gets here knows the password, and six
+        digits at ten tries a minute would be guessed within weeks. A right one clears nothing of
+        it: it may be the next guess.
         """
-        keys = (
-            self._keyed("account", fold_email(account)),
-            self._keyed("from", network_of(address)),
-        )
-        retry_after = await self._admit(keys)
+        places = [
+            Place(self._account, self._keyed("account", fold_email(account))),
+            Place(self._address, self._keyed("from", network_of(address))),
+        ]
+        if factor:
+            places.append(Place(self._factor, places[0].key))
+        name = self._shared.new_id() if self._shared is not None else ""
+        retry_after = await self._admit(name, places)
         if retry_after is not None:
             yield Attempt(retry_after=retry_after)
             return
@@ -146,69 +145,152 @@ class Throttles:
         try:
             yield attempt
         finally:
-            if attempt.verdict is True:
-                self._account.clear(keys[0])
-            elif attempt.verdict is False:
-                self._account.hit(keys[0])
-                self._address.hit(keys[1])
-            self._turns.leave(keys)
+            self._settle(places, attempt.verdict)
+            if self._shared is not None:
+                await self._told(self._shared, name, places, attempt.verdict)
 
-    async def _admit(self, keys: tuple[str, str]) -> int | None:
-        """Take a turn for both keys; seconds to wait instead if a limit is used up.
+    async def _admit(self, name: str, places: list[Place]) -> int | None:
+        """Take a turn for all places; seconds to wait instead if a limit is used up."""
+        if self._shared is not None:
+            with suppress(LimitStoreLost):
+                return await self._admit_shared(self._shared, name, places)
+        return await self._admit_here(places)
 
-        Between the last look and `enter` nothing is awaited: two attempts cannot take one place.
-        """
-        brakes = (self._account, self._address)
+    async def _admit_here(self, places: list[Place]) -> int | None:
+        """Between the last look and `enter` nothing is awaited: two cannot take one place."""
         while True:
-            blocked = [brake.retry_after(key) for brake, key in zip(brakes, keys, strict=True)]
+            blocked = [place.brake.retry_after(place.key) for place in places]
             if any(blocked):
                 return max(seconds for seconds in blocked if seconds)
-            room = zip(brakes, keys, strict=True)
-            full = [key for brake, key in room if self._turns.taken(key) >= brake.remaining(key)]
+            full = [
+                place
+                for place in places
+                if self._turns.taken(_turn(place)) >= place.brake.remaining(place.key)
+            ]
             if not full:
-                self._turns.enter(keys)
+                self._turns.enter(map(_turn, places))
                 return None
-            if not await self._turns.one_ends(full[0]):
+            if not await self._turns.one_ends(_turn(full[0])):
                 return 1  # the line itself is full
 
-    def check_factor(self, account: str) -> int | None:
-        """Seconds to wait before this account may try a second factor again, or None.
+    async def _admit_shared(
+        self, shared: SharedLimits, name: str, places: list[Place]
+    ) -> int | None:
+        """The same where all nodes decide together. Raises `LimitStoreLost`.
 
-        Slower than the limit of passwords: whoever gets here knows the password, and six digits at
-        ten tries a minute would be guessed within weeks.
+        Whose verdict is awaited may be another node's, which nobody tells us: hence the looking
+        again, and an end to it.
         """
-        return self._factor.retry_after(self._keyed("account", fold_email(account)))
+        here = [
+            place.brake.retry_after(place.key)
+            for place in places
+            if shared.back_within(place.brake.seconds)
+        ]
+        if any(here):
+            return max(seconds for seconds in here if seconds)
+        patience = time.monotonic() + WAIT_AT_MOST
+        while True:
+            wait, full = await self._judged(shared, name, places)
+            if wait is not None:
+                return wait
+            if full is None:
+                self._turns.enter(map(_turn, places))
+                return None
+            late = time.monotonic() > patience
+            if late or not await self._turns.one_ends(_turn(places[full]), LOOK_AGAIN):
+                return 1
 
-    def factor_failed(self, account: str) -> None:
-        """Count a wrong second factor. A right one clears nothing: it may be the next guess."""
-        self._factor.hit(self._keyed("account", fold_email(account)))
+    async def _judged(
+        self, shared: SharedLimits, name: str, places: list[Place]
+    ) -> tuple[int | None, int | None]:
+        """Ask for a place; whoever leaves before the answer came gives it back."""
+        try:
+            return await shared.judge(name, places)
+        except asyncio.CancelledError:
+            self._tell(shared, name, places, None)
+            raise
 
-    def hit_registration(self, address: str) -> int | None:
+    def _settle(self, places: list[Place], verdict: bool | None) -> None:
+        if verdict is True:
+            places[0].brake.clear(places[0].key)
+        elif verdict is False:
+            for place in places:
+                place.brake.hit(place.key)
+        self._turns.leave(map(_turn, places))
+
+    async def _told(
+        self, shared: SharedLimits, name: str, places: list[Place], verdict: bool | None
+    ) -> None:
+        # Shielded: a caller who hangs up must not take the verdict along.
+        await asyncio.shield(self._tell(shared, name, places, verdict))
+
+    def _tell(
+        self, shared: SharedLimits, name: str, places: list[Place], verdict: bool | None
+    ) -> asyncio.Task[None]:
+        """Tell the store, which may be lost: then what was reserved there ends by itself."""
+
+        async def tell() -> None:
+            with suppress(LimitStoreLost):
+                await shared.settle(name, places, verdict)
+
+        task = asyncio.create_task(tell())
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        return task
+
+    # --- all else -----------------------------------------------------------------------------
+
+    async def hit_registration(self, address: str) -> int | None:
         """Count a registration; seconds to wait if it is one too many (it is then not counted)."""
-        key = self._keyed("from", network_of(address))
-        return None if self._registration.hit(key) else self._registration.retry_after(key) or 1
+        return await self._hit(self._registration, self._keyed("from", network_of(address)))
 
-    def hit_authorization(self, address: str) -> int | None:
+    async def hit_authorization(self, address: str) -> int | None:
         """Count an authorization request that will be kept; seconds to wait if one too many."""
-        key = self._keyed("from", network_of(address))
-        return None if self._authorization.hit(key) else self._authorization.retry_after(key) or 1
+        return await self._hit(self._authorization, self._keyed("from", network_of(address)))
 
-    def check_client(self, client_id: str, address: str) -> int | None:
-        """Seconds to wait before this client may try a secret from this address again, or None.
+    async def check_client(self, client_id: str, address: str) -> int | None:
+        """Seconds to wait before this client may try a secret from this address again, or None."""
+        key = self._client_key(client_id, address)
+        here = self._client.retry_after(key)
+        if self._shared is None:
+            return here
+        try:
+            wait = await self._shared.retry_after(Place(self._client, key))
+        except LimitStoreLost:
+            return here
+        return wait or (here if self._shared.back_within(self._client.seconds) else None)
 
-        Comparing a digest takes no await, so check, compare and count are one step of the event
-        loop and need no turns.
+    async def client_failed(self, client_id: str, address: str) -> int | None:
+        """Count a wrong client secret; seconds to wait if it is one too many.
+
+        Then nobody may be told that it was wrong: of a burst no more are answered than the limit
+        has left.
         """
-        return self._client.retry_after(self._client_key(client_id, address))
+        return await self._hit(self._client, self._client_key(client_id, address))
 
-    def client_failed(self, client_id: str, address: str) -> None:
-        """Count a wrong client secret."""
-        self._client.hit(self._client_key(client_id, address))
+    async def _hit(self, brake: Brake, key: str) -> int | None:
+        shared = self._shared
+        if shared is None:
+            return brake.hit(key)
+        try:
+            wait = await shared.hit(Place(brake, key))
+        except LimitStoreLost:
+            return brake.hit(key)
+        if wait is not None:
+            return wait
+        here = brake.hit(key)
+        return here if shared.back_within(brake.seconds) else None
 
     def _client_key(self, client_id: str, address: str) -> str:
         return self._keyed("client", client_id, network_of(address))
 
     def _keyed(self, *parts: str) -> str:
-        """A short key that tells nobody reading this process's memory whose it is."""
+        """A short key that tells nobody who reads this process's memory, or the store, whose it is:
+        a keyed digest (RFC 7693 section 2.9), as an address could be guessed from a plain one."""
         data = "\0".join(parts).encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, key=self._pepper, digest_size=16).hexdigest()
+
+
+def _turn(place: Place) -> str:
+    """The turns of a factor are other ones than those of a password."""
+    return f"{place.brake.name} {place.key}"

@@ -42,15 +42,27 @@ class Turns:
                 if not waiter.done():
                     waiter.set_result(None)
 
-    async def one_ends(self, key: str) -> bool:
-        """Wait until a turn of `key` ends. False at once if too many wait already."""
+    async def one_ends(self, key: str, within: float | None = None) -> bool:
+        """Wait until a turn of `key` ends, or so many seconds. False at once if too many wait."""
         if self._in_line >= self._max_waiting:
             return False
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(waiter)
         self._in_line += 1
         try:
-            await waiter
+            async with asyncio.timeout(within):
+                await waiter
+        except TimeoutError:
+            pass
         finally:
             self._in_line -= 1
+            self._gone(key, waiter)
         return True
+
+    def _gone(self, key: str, waiter: asyncio.Future[None]) -> None:
+        """Whoever stopped waiting must not lie here until a turn ends, which may be never."""
+        line = self._waiting.get(key, [])
+        if waiter in line:
+            line.remove(waiter)
+            if not line:
+                del self._waiting[key]

@@ -151,6 +151,12 @@ class Settings(SupabaseSettings, WorkOSSettings, GatewaySettings):
         validation_alias="AUTHGATE_LIMIT_CLIENT",
         description="Wrong client secrets of one client from one address.",
     )
+    limits_url: Annotated[SecretStr, AfterValidator(values.limit_store)] | None = Field(
+        None,
+        validation_alias="AUTHGATE_LIMITS_URL",
+        description="redis://, rediss:// or unix:// of the Redis or Valkey in which all nodes "
+        "count limits; each process by itself if unset.",
+    )
     allowed_origins: Annotated[Words, AfterValidator(values.known_origins)] = Field(
         (),
         validation_alias="AUTHGATE_ALLOWED_ORIGINS",

@@ -21,6 +21,14 @@ PUBLIC_URL = re.compile(
 )
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@]+", re.ASCII)
 LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.ASCII)
+_LIMIT_STORE = re.compile(
+    r"(?:(?:rediss?|valkeys?)://(?:[A-Za-z0-9._~%!$&'()*+,;=-]*:[A-Za-z0-9._~%!$&'()*+,;=-]+@)?"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:/[0-9]{0,3})?"
+    r"|unix://(?:[A-Za-z0-9._~%-]*:[A-Za-z0-9._~%-]+@)?/[A-Za-z0-9._/-]+)",
+    re.ASCII,
+)
+_PORT = re.compile(r":([0-9]{1,5})(?:/[0-9]*)?\Z", re.ASCII)
+_PORTS = range(1, 65536)
 _LIMIT = re.compile(r"[1-9][0-9]{0,6}/(?:[1-9][0-9]{0,3} ?)?(?:second|minute|hour|day)s?", re.ASCII)
 
 
@@ -139,6 +147,19 @@ def known_networks(names: tuple[str, ...]) -> tuple[str, ...]:
 def limit(value: str) -> str:
     if not _LIMIT.fullmatch(value):
         raise ValueError("write a count and a time, for example: 10/minute or 100/5 seconds")
+    return value
+
+
+def limit_store(value: SecretStr) -> SecretStr:
+    # Checked by hand: the client would take options from the query, such as not to look at a
+    # certificate, and say nothing of what it does not know.
+    text = value.get_secret_value()
+    if not _LIMIT_STORE.fullmatch(text) or int((_PORT.search(text) or ["", "1"])[1]) not in _PORTS:
+        raise ValueError(
+            "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT/0 (valkey:// and "
+            "valkeys:// do as well), or unix:///PATH; percent-encode what is not a letter or digit "
+            "in the password"
+        )
     return value
 
 

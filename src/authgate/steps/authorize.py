@@ -68,7 +68,7 @@ async def open_request(parts: Parts, asked: Parameters, asker: Asker) -> Opened 
 async def _keep(parts: Parts, plan: authorize.Plan, client: Client, asker: Asker) -> Opened:
     # Opening leaves a row for some minutes and needs no sign-in: the disk must not be anybody's.
     if asker.address is not None:
-        wait = parts.throttles.hit_authorization(asker.address)
+        wait = await parts.throttles.hit_authorization(asker.address)
         if wait is not None:
             raise Refusal(Reason.THROTTLED, retry_after=wait)
     handle, now = new_secret(), parts.clock()

@@ -32,7 +32,7 @@ class Pointed:
 
 async def register(parts: ElsewhereParts, document: object, address: str) -> dict[str, object]:
     """Register a client at the issuer. Braked as at home: it counts our calls as one caller's."""
-    wait = parts.throttles.hit_registration(address)
+    wait = await parts.throttles.hit_registration(address)
     if wait is not None:
         raise Refusal(Reason.THROTTLED, retry_after=wait)
     return await parts.issuer.register(document)
@@ -40,7 +40,7 @@ async def register(parts: ElsewhereParts, document: object, address: str) -> dic
 
 async def point(parts: ElsewhereParts, asked: Parameters, address: str) -> Pointed:
     """Judge an authorization request and say where a person answers it; raises `Refusal`."""
-    _brake(parts, address)
+    await _brake(parts, address)
     endpoint = (await parts.issuer.metadata()).authorization_endpoint
     url = elsewhere.authorization_url(endpoint, asked, parts.policy)
     ttl = parts.policy.request_ttl
@@ -62,23 +62,25 @@ def pointed(parts: ElsewhereParts, challenge: str) -> Pointed:
 
 async def token(parts: ElsewhereParts, asked: Parameters, address: str) -> dict[str, object]:
     """Exchange a code or a refresh token at the issuer; raises `Refusal`."""
-    _brake(parts, address)
+    await _brake(parts, address)
     form = elsewhere.token_form(asked, parts.policy.resources)
     if "client_secret" not in form:
         return await parts.issuer.token(form)
     client_id = form["client_id"]
-    wait = parts.throttles.check_client(client_id, address)
+    wait = await parts.throttles.check_client(client_id, address)
     if wait is not None:
         raise Refusal(Reason.THROTTLED, retry_after=wait)
     try:
         return await parts.issuer.token(form)
     except Refusal as refusal:
         if refusal.reason is Reason.ISSUER_CLIENT:
-            parts.throttles.client_failed(client_id, address)
+            wait = await parts.throttles.client_failed(client_id, address)
+            if wait is not None:
+                raise Refusal(Reason.THROTTLED, retry_after=wait) from None
         raise
 
 
-def _brake(parts: ElsewhereParts, address: str) -> None:
-    wait = parts.throttles.hit_authorization(address)
+async def _brake(parts: ElsewhereParts, address: str) -> None:
+    wait = await parts.throttles.hit_authorization(address)
     if wait is not None:
         raise Refusal(Reason.THROTTLED, retry_after=wait)

@@ -118,10 +118,7 @@ async def answer_factor(
         await give_up(parts, request)
         raise Refusal(Reason.FACTOR_ENDED)
     first, sealed = waiting
-    wait = parts.throttles.check_factor(first.account)
-    if wait is not None:
-        raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=wait)
-    async with parts.throttles.sign_in(first.account, address) as attempt:
+    async with parts.throttles.sign_in(first.account, address, factor=True) as attempt:
         if attempt.retry_after is not None:
             raise Refusal(Reason.SIGN_IN_THROTTLED, retry_after=attempt.retry_after)
         directory = parts.passwords if first.provider is None else parts.social
@@ -137,7 +134,6 @@ async def answer_factor(
             case NeedsFactor() | Refused():
                 # A code that was sent again counts too, or the messages would have no limit.
                 attempt.failed()
-                parts.throttles.factor_failed(first.account)
     refused = audited(
         parts.clock(), "person.sign_in", "refused", address=address, factor=factor.kind
     )

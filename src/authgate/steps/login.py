@@ -57,7 +57,7 @@ async def open_login(parts: Parts, asked: Parameters, asker: Asker) -> str:
     """
     name = logins.external_name(asked)
     if asker.address is not None:
-        wait = parts.throttles.hit_authorization(asker.address)
+        wait = await parts.throttles.hit_authorization(asker.address)
         if wait is not None:
             raise Refusal(Reason.THROTTLED, retry_after=wait)
     handle, now = new_secret(), parts.clock()

@@ -14,7 +14,7 @@ async def register(parts: Parts, document: object, address: str) -> dict[str, ob
 
     `document` is decoded JSON. Raises `Refusal` (RFC 7591 section 3.2.2, or throttled).
     """
-    wait = parts.throttles.hit_registration(address)
+    wait = await parts.throttles.hit_registration(address)
     if wait is not None:
         raise Refusal(Reason.THROTTLED, retry_after=wait)
     judged = registration.judge(

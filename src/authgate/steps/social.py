@@ -66,7 +66,7 @@ async def start(
 
     Nobody has to be signed in for it and each leaves a row, hence the brake.
     """
-    wait = parts.throttles.hit_authorization(address)
+    wait = await parts.throttles.hit_authorization(address)
     if wait is not None:
         raise Refusal(Reason.THROTTLED, retry_after=wait)
     name = new_secret()
