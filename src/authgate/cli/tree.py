@@ -24,6 +24,7 @@ from authgate.cli import (
     people,
     rollout,
     serve,
+    store,
 )
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -53,6 +54,7 @@ def tree() -> typer.Typer:
     root.add_typer(audit.commands, name="audit")
     root.command("rollout")(rollout.rollout)
     root.command("migrate")(migrate.migrate)
+    root.add_typer(store.commands, name="store")
     return root
 
 
