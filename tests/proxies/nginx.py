@@ -22,7 +22,8 @@ http {{
     types_hash_max_size 2048;
     default_type application/octet-stream;
     gzip on;
-    access_log {folder}/access.log;
+    log_format nodes "upstream=$upstream_addr $request_method $status";
+    access_log {folder}/nodes.log nodes;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
