@@ -13,14 +13,14 @@ from authgate.settings import load
 PROJECT = {"SUPABASE_URL": "https://x.supabase.co", "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_1"}
 
 
-def said(tmp_path: Path, people: int = 1, **given: str) -> str:
+def said(tmp_path: Path, people: int = 1, workers: int = 1, **given: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTHGATE_DATA_DIR", str(tmp_path))
         for name, value in given.items():
             patch.setenv(name, value)
         core = build_core(load(tmp_path / "no.env"))
     core.passwords.close()
-    return banner(core, people, 1, colour=False)
+    return banner(core, people, workers, colour=False)
 
 
 def test_our_own_people(tmp_path: Path) -> None:
@@ -65,6 +65,14 @@ def test_what_workos_owns(tmp_path: Path) -> None:
 
 def test_workos_set_and_not_asked_is_said(tmp_path: Path) -> None:
     assert "nothing is asked of WorkOS" in said(tmp_path, WORKOS_API_KEY="sk_test_1")
+
+
+def test_limits_that_count_in_each_process_are_said(tmp_path: Path) -> None:
+    assert "AUTHGATE_LIMITS_URL" not in said(tmp_path)
+    assert "AUTHGATE_LIMITS_URL" in said(tmp_path, workers=2)
+    shared = said(tmp_path, workers=2, AUTHGATE_LIMITS_URL="redis://:pass@127.0.0.1:1/0")
+    assert "AUTHGATE_LIMITS_URL" not in shared
+    assert "pass@" not in shared
 
 
 AUTHKIT = {

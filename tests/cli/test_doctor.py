@@ -20,6 +20,7 @@ from tests.standins.running import running, running_workos
 from tests.standins.supabase import SupabaseStandin
 from tests.standins.supabase_state import Options
 from tests.standins.workos import WorkOSStandIn
+from tests.valkey import Valkey
 
 RESOURCE = "http://localhost:8000/mcp"
 CALLBACK = "http://localhost:8000/oauth/callback"
@@ -64,6 +65,22 @@ def test_a_fresh_machine_is_well(operator: Operator) -> None:
         "discovery": "note",
     }
     assert "authgate people add" in said(done, "people")
+
+
+def test_the_limit_store(operator: Operator) -> None:
+    with Valkey() as valkey:
+        settings(operator, AUTHGATE_LIMITS_URL=valkey.url)
+        assert levels(operator.run("doctor", "--json"))["limits"] == "ok"
+        settings(operator, AUTHGATE_LIMITS_URL=valkey.url.replace(valkey.password, "another"))
+        done = operator.run("doctor", "--json")
+        assert levels(done)["limits"] == "problem"
+        assert "another" not in done.out
+        settings(operator, AUTHGATE_LIMITS_URL=valkey.url)
+        valkey.stop()
+        done = operator.run("doctor", "--json")
+        assert levels(done)["limits"] == "problem"
+        assert "AUTHGATE_LIMITS_URL" in said(done, "limits")
+        assert valkey.password not in done.out
 
 
 def test_a_running_server_is_found_by_its_discovery(operator: Operator) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -222,6 +224,28 @@ async def test_a_cancelled_attempt_gives_its_place_back(valkey: Valkey, content:
         assert not [key for key in content.keys("*") if key.endswith(":judged")]
         assert await sign_in(other, right=True) is None
         assert one._turns._taken == {}
+
+
+async def test_calls_given_up_midway_leave_no_answer_for_others(
+    valkey: Valkey, content: Any
+) -> None:
+    """A connection on which an answer is still due would give it to the next question."""
+    policy = LimitPolicy(sign_in_account="1000/minute", sign_in_address="1000/minute")
+    async with nodes(valkey.url, 1, policy) as (node,):
+        for n in range(300):
+            task = asyncio.create_task(sign_in(node, right=False, who=f"p{n % 7}@example.com"))
+            await asyncio.sleep(n % 30 / 10_000)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*node._settling)
+        assert node.fallbacks == 0
+        assert not [key for key in content.keys("*") if key.endswith(":judged")]
+        assert await sign_in(node, right=True) is None
+
+
+def test_the_client_is_loaded_only_where_it_is_set_up() -> None:
+    code = "import sys, authgate.app, authgate.cli.serving; sys.exit('redis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # --- the window ---------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from authgate.app.core import MCP_PATH, build_core, now
 from authgate.app.home import callback_url, supabase_policy
+from authgate.app.throttling import shared_of
 from authgate.endpoints.well_known import Place
 from authgate.fetch import Call, Fetch, FetchFailed
 from authgate.observe.findings import Finding, Report
@@ -69,7 +70,7 @@ async def _store_and_keys(settings: Settings) -> list[Finding]:
     except SecretKeyUnusable as error:
         return [Finding("secret_key", "problem", str(error))]
     try:
-        return [finding async for finding in _opened(core)]
+        return [*[finding async for finding in _opened(core)], *await _limits(core)]
     finally:
         await core.close()
 
@@ -94,6 +95,22 @@ async def _opened(core: Core) -> AsyncIterator[Finding]:
         yield Finding("keys", "ok", "The key that signs can be opened.")
     if core.settings.people_in == "embedded" and not await core.store.accounts():
         yield Finding("people", "note", "There are no people yet.", "authgate people add EMAIL")
+
+
+async def _limits(core: Core) -> list[Finding]:
+    """Does the limit store take a count? A server starts without it, and counts by itself."""
+    shared = shared_of(core)
+    if shared is None:
+        return []
+    try:
+        trouble = await shared.trouble()
+    finally:
+        await shared.close()
+    if trouble is None:
+        return [Finding("limits", "ok", "The limit store counts.")]
+    said = f"The limit store does not count ({trouble}): each process counts limits for itself."
+    fix = "Check AUTHGATE_LIMITS_URL (address, password, TLS) and that it has room."
+    return [Finding("limits", "problem", said, fix)]
 
 
 def _public_url(settings: Settings) -> Finding:

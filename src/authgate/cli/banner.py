@@ -125,6 +125,17 @@ def _supabase_notes(settings: Settings, people: int) -> list[str]:
     return found
 
 
+def _limit_notes(settings: Settings, workers: int) -> list[str]:
+    """Several processes, or a database made for several nodes, and each counts by itself."""
+    many = workers > 1 or (settings.database_url or "").startswith("postgres")
+    if not many or settings.limits_url is not None:
+        return []
+    return [
+        "Limits count in each process by itself, so all together allow as many times what is "
+        "written: set AUTHGATE_LIMITS_URL to a Redis or Valkey to count them together."
+    ]
+
+
 def _rollout(settings: Settings) -> str:
     """The mode in force, and what it means where it means that somebody passes without a token."""
     mode = mode_of(settings, load_live(settings))
@@ -153,5 +164,6 @@ def banner(core: Core, people: int, workers: int, *, colour: bool) -> str:
     lines += [f"  {name:<12} {value}" for name, value in facts]
     lines += ["", f"  {strong('way to sign in'):<{12 + (8 if colour else 0)}} → owner"]
     lines += [f"  {way:<14} → {owner}" for way, owner in sign_in_rows(core)]
-    lines += [f"\n  {strong('Note:')} {note}" for note in notes(core, people)]
+    told = [*notes(core, people), *_limit_notes(core.settings, workers)]
+    lines += [f"\n  {strong('Note:')} {note}" for note in told]
     return "\n".join(lines) + "\n"

@@ -44,7 +44,8 @@ __all__ = [
     "parse_limit",
 ]
 
-LOOK_AGAIN = 0.1  # seconds after which those who wait for a verdict of another node ask once more
+LOOK_AGAIN = 0.1  # seconds: who waits for another node's verdict asks once more, then less often
+LOOK_AT_LEAST = 0.8
 WAIT_AT_MOST = 20.0
 
 
@@ -188,7 +189,7 @@ class Throttles:
         ]
         if any(here):
             return max(seconds for seconds in here if seconds)
-        patience = time.monotonic() + WAIT_AT_MOST
+        patience, pause = time.monotonic() + WAIT_AT_MOST, LOOK_AGAIN
         while True:
             wait, full = await self._judged(shared, name, places)
             if wait is not None:
@@ -197,8 +198,9 @@ class Throttles:
                 self._turns.enter(map(_turn, places))
                 return None
             late = time.monotonic() > patience
-            if late or not await self._turns.one_ends(_turn(places[full]), LOOK_AGAIN):
+            if late or not await self._turns.one_ends(_turn(places[full]), pause):
                 return 1
+            pause = min(2 * pause, LOOK_AT_LEAST)
 
     async def _judged(
         self, shared: SharedLimits, name: str, places: list[Place]

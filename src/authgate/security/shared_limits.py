@@ -34,7 +34,7 @@ DEADLINE = 0.25
 RETRY_EVERY = 2.0
 LEASE = 60.0  # an attempt whose node died counts as being judged for so long
 MAX_PLACES = 100_000  # of one limit
-CONNECTIONS = 32
+CONNECTIONS = 16  # few, or a burst on a cold pool would spend the deadline on handshakes
 PREFIX = "authgate:limits:"
 
 _NAMED = re.compile(r"(-?[A-Z]{2,20})\b")

@@ -2,8 +2,8 @@
 
 Why not the library's own memory storage: it reads the wall clock, so a clock set back an hour locks
 people out for an hour; it starts a thread that walks all keys after a hit, so a crowd of strangers
-makes every hit dear; and nothing bounds it. The strategy, the limits' language and the storages for
-many nodes (Redis, Valkey) are the library's. Never here: what is counted (`limits`).
+makes every hit dear; and nothing bounds it. The strategy and the limits' language are its own.
+Never here: what is counted (`limits`), and what many nodes count together (`shared_limits`).
 """
 
 from __future__ import annotations
