@@ -23,6 +23,7 @@ COMMANDS = [
     *(("api-keys", name) for name in ("add", "list", "revoke")),
     *(("audit", name) for name in ("tail", "export")),
     ("rollout",),
+    ("store", "copy"),
 ]
 READING = [
     ("people", "list"),

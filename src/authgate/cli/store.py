@@ -141,7 +141,8 @@ def _tell(source: End, target: End, copied: Copied) -> None:
 def _warn(copied: Copied, secret: SecretKey) -> None:
     """What an operator has to know, on standard error."""
     for table, count in copied.left_out.items():
-        typer.echo(f"Left out: {count} rows of {table} with a NUL character.", err=True)
+        rows = "1 row" if count == 1 else f"{count} rows"
+        typer.echo(f"Left out: {rows} of {table} with a NUL character.", err=True)
     found = {"missing": "there is none here", "does not open": "these settings have another"}
     if secret in found:
         typer.echo(
