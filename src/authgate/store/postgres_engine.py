@@ -9,10 +9,12 @@ contract but opening and closing. Neighbours: `postgres_pool` and `postgres_wire
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from authgate.store import postgres_sql
+from authgate.store import postgres_sql, rows
 from authgate.store.contract import StoreUnavailable
 from authgate.store.postgres_pool import Pool, PostgresPolicy
+from authgate.store.postgres_reader import Memory
 from authgate.store.postgres_schema import Place, prepare
 from authgate.store.postgres_wire import Given, Result, Row, Statement
 
@@ -29,6 +31,10 @@ class Engine:
             for text, order in postgres_sql.ORDER.items()
         }
         self._pool: Pool | None = None
+        self._grants = Memory(self._row_of(postgres_sql.GRANT), rows.grant)
+        self._clients = Memory(self._row_of(postgres_sql.CLIENT), rows.client)
+        self._api_keys = Memory(self._row_of(postgres_sql.API_KEY), rows.api_key)
+        self._bars = Memory(self._row_of(postgres_sql.BAR_OF), rows.bar, absence=True)
 
     async def open(self) -> None:
         if self._pool is not None:
@@ -40,6 +46,8 @@ class Engine:
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
+        for memory in (self._grants, self._clients, self._api_keys, self._bars):
+            memory.clear()
 
     def pool_stats(self) -> dict[str, int]:
         """How many connections are open, busy and idle, and how many callers wait for one."""
@@ -49,8 +57,8 @@ class Engine:
 
     async def _one(self, sql: str, given: Given = ()) -> Row | None:
         """The one row, if any."""
-        rows = (await self._run((sql, given)))[0].rows
-        return rows[0] if rows else None
+        found = (await self._run((sql, given)))[0].rows
+        return found[0] if found else None
 
     async def _all(self, sql: str, given: Given = ()) -> list[Row]:
         return (await self._run((sql, given)))[0].rows
@@ -73,3 +81,19 @@ class Engine:
         return self._pool.submit(
             [((s := known[sql]), s.values(given)) for sql, given in statements]
         )
+
+    def _row_of(self, sql: str) -> Callable[[str], asyncio.Future[list[Result]]]:
+        return lambda key: self._run((sql, (key,)))
+
+    # --- what was changed, so that nothing older is remembered --------------------------------
+
+    def _grant_changed(self, grant_id: str) -> None:
+        self._grants.drop(grant_id)
+
+    def _client_changed(self, client_id: str) -> None:
+        self._clients.drop(client_id)
+        self._grants.clear()
+
+    def _person_changed(self, sub: str) -> None:
+        self._bars.drop(sub)
+        self._grants.clear()
