@@ -71,8 +71,9 @@ class LiveServer:
     """One authgate (with its workers) from `start` to `stop`.
 
     `host` is the name in the public URL: ``127.0.0.1`` or ``localhost``, `path` what follows the
-    port (``/tenant/a``). `env` adds settings, `people` are signed up before `start` returns. The
-    port and the data outlive `kill9` and `restart`, as they would on an operator's machine.
+    port (``/tenant/a``). `env` adds settings, `people` are signed up before `start` returns,
+    `prefix` is a command that runs the server's (``setpriv …``). The port and the data outlive
+    `kill9` and `restart`, as they would on an operator's machine.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class LiveServer:
         people: Sequence[Person] = (ALICE, BOB),
         workers: int = 1,
         folder: Path | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.trust: ssl.SSLContext | None = None  # what a client believes, where a proxy ends TLS
         self._own_folder = folder is None
@@ -93,6 +95,7 @@ class LiveServer:
         self.host = host
         self.path = path
         self.workers = workers
+        self.prefix = tuple(prefix)
         self.port = 0
         self._env = dict(env or {})
         self._reserved: socket.socket | None = None
@@ -238,7 +241,7 @@ class LiveServer:
         self.port = self._reserved.getsockname()[1]
 
     def _launch(self) -> None:
-        command = [sys.executable, "-m", "authgate.server", "--port", str(self.port)]
+        command = [*self.prefix, sys.executable, "-m", "authgate.server", "--port", str(self.port)]
         if self.workers > 1:
             command += ["--workers", str(self.workers)]
         with self.log_file.open("ab") as log:

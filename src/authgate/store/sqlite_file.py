@@ -34,6 +34,8 @@ _UNAVAILABLE = {
     sqlite3.SQLITE_NOTADB,
 }
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+# What a file suffers that is and stays the same file, and that everybody may go on reading.
+_UNWRITTEN = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
 
 def _primary_code(error: BaseException) -> int | None:
@@ -44,6 +46,11 @@ def _primary_code(error: BaseException) -> int | None:
 def is_busy(error: BaseException) -> bool:
     """Another connection holds the lock: waiting helps, connecting anew does not."""
     return _primary_code(error) in _BUSY
+
+
+def is_unwritten(error: BaseException) -> bool:
+    """It was a disk that did not take the bytes: nothing that is known of the file is in doubt."""
+    return _primary_code(error) in _UNWRITTEN
 
 
 def as_unavailable(error: BaseException) -> StoreUnavailable | None:

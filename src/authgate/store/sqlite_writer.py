@@ -19,10 +19,16 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from authgate.store.contract import StoreUnavailable
-from authgate.store.sqlite_file import as_unavailable, disconnect, is_busy
+from authgate.store.sqlite_file import (
+    as_unavailable,
+    disconnect,
+    is_busy,
+    is_unwritten,
+)
 
 T = TypeVar("T")
-_Job = tuple["asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
+# Who waits, the step with its arguments, and since when it waits (monotonic seconds).
+_Job = tuple["asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...], float]
 _Answer = tuple["asyncio.Future[Any]", Any, BaseException | None]
 
 # A batch holds the lock, so it also bounds how long another worker waits for its turn.
@@ -34,7 +40,7 @@ _KNOCK_EVERY = 0.001
 
 @dataclass(frozen=True, slots=True)
 class WriterPolicy:
-    """How long a batch waits for another process's lock, and how many jobs may wait for a batch."""
+    """How long anybody waits for another process's lock, and how many jobs may wait for a batch."""
 
     busy_timeout: float = 5.0
     queue_limit: int = 4096
@@ -71,7 +77,7 @@ class Writer:
         future: asyncio.Future[T] = self._loop.create_future()
         if not self._gathered:
             self._loop.call_soon(self._hand_over)
-        self._gathered.append((future, step, arguments))
+        self._gathered.append((future, step, arguments, time.monotonic()))
         return future
 
     def _hand_over(self) -> None:
@@ -131,18 +137,25 @@ class Writer:
         return [answer for job in batch for answer in self._run([job])]
 
     def _refuse(self, batch: list[_Job], error: Exception) -> list[_Answer]:
-        if as_unavailable(error) is not None and not is_busy(error):
+        unavailable = as_unavailable(error)
+        if unavailable is not None and not is_busy(error):
             # The file may be another one by now, or writable again: look afresh next time.
             self._disconnect()
-            self._tell(self._on_trouble)
-        return [(future, None, as_unavailable(error) or error) for future, _, _ in batch]
+            if not is_unwritten(error):
+                # Never on a disk that takes no bytes. If the readers let go too, the last of them
+                # would take the log and its index along, and nobody could make them anew: then
+                # not even reading went on.
+                self._tell(self._on_trouble)
+        return [(future, None, unavailable or error) for future, *_ in batch]
 
     def _commit_together(self, batch: list[_Job]) -> list[_Answer]:
         cursor = self._cursor or self._new_cursor()
-        self._begin(cursor)
+        # From when its first job came: who came while another batch waited in vain has waited too,
+        # and must not be told so only after twice the time.
+        self._begin(cursor, batch[0][3] + self._policy.busy_timeout)
         try:
             answers: list[_Answer] = [
-                (future, step(cursor, *arguments), None) for future, step, arguments in batch
+                (future, step(cursor, *arguments), None) for future, step, arguments, _ in batch
             ]
             cursor.execute("COMMIT")
         except BaseException:
@@ -164,8 +177,7 @@ class Writer:
         self._cursor.execute("PRAGMA busy_timeout=0")
         return self._cursor
 
-    def _begin(self, cursor: sqlite3.Cursor) -> None:
-        deadline = time.monotonic() + self._policy.busy_timeout
+    def _begin(self, cursor: sqlite3.Cursor, deadline: float) -> None:
         while True:
             try:
                 cursor.execute("BEGIN IMMEDIATE")
