@@ -210,7 +210,7 @@ async def test_a_wrong_key_is_told_apart(room: Room, logged: list[Any]) -> None:
     assert isinstance(outcome, Trouble)
     assert (outcome.kind, outcome.status) == (Kind.KEY_REFUSED, 401)
     (fields,) = [fields for _, event, fields in logged if event == "workos.key_refused"]
-    assert fields["request_id"] == outcome.request_id
+    assert fields["workos_request_id"] == outcome.request_id
     assert "WORKOS_API_KEY" in str(fields["fix"])
 
 
@@ -442,7 +442,7 @@ async def test_no_secret_is_logged(room: Room, logged: list[Any]) -> None:
         assert secret not in text
     calls = [fields for level, event, fields in logged if event == "workos.call"]
     assert [fields["call"] for fields in calls[:2]] == ["authenticate_code"] * 2
-    assert all(str(fields["request_id"]).startswith("req_") for fields in calls)
+    assert all(str(fields["workos_request_id"]).startswith("req_") for fields in calls)
 
 
 async def test_after_the_end_nobody_is_asked(room: Room) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from authgate.app.core import Core
@@ -15,8 +15,12 @@ from authgate.endpoints.health import Readiness
 from authgate.endpoints.nowhere import Nowhere
 from authgate.observe import log
 from authgate.pages import errors as error_pages
+from authgate.pages.site import PublicUrl
 from authgate.web import address, listener
 from authgate.web.request import App, Receive, Scope, Send
+from authgate.web.watching import Watching
+
+NOWHERE = "elsewhere"  # every path that no table knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,17 @@ class Beside:
     jobs: Sequence[Job]
     live: Live
     readiness: Readiness
+
+
+def names_of(table: Iterable[str], issuer: str) -> dict[str, str]:
+    """How the routes are called in log and metrics: by their paths, without that of the public URL,
+    so that two tenants' are the same. The files of the pages are one."""
+    prefix = PublicUrl.of(issuer).path
+    names = {}
+    for path in table:
+        name = path.removeprefix(prefix)
+        names[path] = "/static" if name.startswith("/static/") else name
+    return names
 
 
 class Application:
@@ -50,6 +65,8 @@ class Application:
         self._lazy = beside.lazy
         self._more_jobs = beside.jobs
         self._trusted = address.networks(core.settings.trusted_proxies)
+        self._watching = Watching(self._trusted)
+        self._names = names_of(table, core.policy.issuer)
         self._not_found = Nowhere(error_pages.writer(core.policy.issuer))
         self._jobs: list[asyncio.Task[None]] = []
 
@@ -57,7 +74,10 @@ class Application:
         if scope["type"] == "http":
             if self._trusted:
                 scope["authgate.address"] = address.caller(scope, self._trusted)
-            await self.table.get(scope["path"], self._not_found)(scope, receive, send)
+            path = scope["path"]
+            app = self.table.get(path, self._not_found)
+            name = self._names.get(path, NOWHERE)
+            await self._watching.serve(app, name, scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:

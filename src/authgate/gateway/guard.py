@@ -21,6 +21,7 @@ from authgate.gateway.slots import Slots
 from authgate.gateway.standing import Standings
 from authgate.issuers.contract import AccessClaims, Verifier
 from authgate.observe import log
+from authgate.observe.about import learned
 from authgate.protocol import tokens
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.mcp import Routing
@@ -141,6 +142,7 @@ class Guard:
         if b"access_token=" in request.scope["query_string"]:
             raise Refusal(Reason.TOKEN_TWICE)
         claims = await self._verify(token, now)
+        learned(client_id=claims.client_id, sub=claims.sub)
         person = await self.standings.of(claims, now)
         self._check_reach(request, claims.scopes)
         return Caller(

@@ -49,6 +49,7 @@ _NOT_TO_UPSTREAM = _HOP_BY_HOP | {
     # some frameworks let the last two choose another path than the one the operator set.
     b"forwarded",
     b"x-real-ip",
+    b"x-request-id",  # ours goes, which may be the one that a trusted proxy gave
     b"x-original-url",
     b"x-rewrite-url",
     # The same for the method: a POST was judged, and a POST it stays.
@@ -69,6 +70,7 @@ _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"date",  # our listener writes one
     b"set-cookie",  # put back without ours
     SESSION,  # put back sealed
+    b"x-request-id",  # ours is in every answer
     # These speak for a whole origin, which here is the authorization server's.
     b"alt-svc",
     b"clear-site-data",

@@ -26,7 +26,7 @@ from authgate.gateway.inbound import Body
 from authgate.gateway.sessions import Sessions
 from authgate.gateway.slots import Slots
 from authgate.gateway.upstream import BUFFER, Upstream
-from authgate.observe import log
+from authgate.observe import about, log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.mcp import LISTEN, Call, check_agreement
 from authgate.web.answers import Answer, AnswerCut, unforeseen
@@ -195,6 +195,9 @@ class Exchange:
             ("x-forwarded-proto", policy.scheme),
             ("x-forwarded-host", policy.host),
         )
+        known = about.request_id()
+        if known is not None:
+            sent.append(("x-request-id", known))
         if self._caller.known:
             sent += self._proxy.identity.headers(self._caller)
         sent += ((name.decode("ascii"), headers.text(value)) for name, value in self._passage.own)

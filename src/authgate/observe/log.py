@@ -10,16 +10,38 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
-from authgate.protocol.errors import Refusal, printable
+from authgate.observe import metrics
+from authgate.observe.about import About, current
+from authgate.protocol.errors import Reason, Refusal, printable
 
 _log: Any = structlog.get_logger("authgate")
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class _Lossy:
+    """A stream whose trouble is nobody's: a line that cannot be written is lost, and that is all.
+
+    Where the log is on the disk that is full, every refusal would else become a bare 500, at the
+    very moment when a 503 that says when to come back is needed most.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def configure(level: str) -> None:
@@ -32,13 +54,13 @@ def configure(level: str) -> None:
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_request,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Lossy(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     # Libraries log addresses, URLs and bodies at DEBUG: they stay at WARNING whatever we do.
@@ -51,9 +73,25 @@ def as_library() -> None:
     global _log
     _log = structlog.wrap_logger(
         logging.getLogger("authgate"),
-        processors=[structlog.stdlib.filter_by_level, structlog.processors.JSONRenderer()],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            _with_request,
+            structlog.processors.JSONRenderer(),
+        ],
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+def _with_request(_log: object, _name: str, line: Any) -> Any:
+    """Which request a line is from, and whose that is as far as it is known."""
+    about = current.get()
+    if about is not None:
+        line.setdefault("request_id", about.request_id)
+        if about.client_id is not None:
+            line.setdefault("client_id", about.client_id)
+        if about.sub is not None:
+            line.setdefault("sub", about.sub)
+    return line
 
 
 @contextmanager
@@ -89,6 +127,7 @@ def debug(event: str, **fields: object) -> None:
 
 def refused(scope: Mapping[str, Any], refusal: Refusal) -> None:
     """A refusal: the rich reason stays inside, the caller got the plain sentence."""
+    _ended(refusal.reason.value)
     _log.info(
         "request.refused",
         reason=refusal.reason.value,
@@ -100,11 +139,13 @@ def refused(scope: Mapping[str, Any], refusal: Refusal) -> None:
 
 def trouble(event: str, scope: Mapping[str, Any], caught: BaseException) -> None:
     """Trouble of ours that a caller was told to retry."""
+    _ended(Reason.STORE_UNAVAILABLE.value)
     _log.error(event, path=_path(scope), error=type(caught).__name__, detail=str(caught))
 
 
 def fault(event: str, scope: Mapping[str, Any], caught: BaseException, request_id: str) -> None:
     """A bug: where it happened, without the values that were in play."""
+    _ended(Reason.INTERNAL.value)
     frames = []
     traceback = caught.__traceback__
     while traceback is not None:
@@ -118,6 +159,28 @@ def fault(event: str, scope: Mapping[str, Any], caught: BaseException, request_i
         at=" < ".join(reversed(frames)),
         request_id=request_id,
     )
+
+
+def done(scope: Mapping[str, Any], about: About, seconds: float) -> None:
+    """A request that was answered; status 0 if nobody was left to answer.
+
+    At DEBUG only: a proxy in front writes such lines anyway, and a line each would cost a good
+    share of a token request. The route's name stands for the path, so no address is in it.
+    """
+    _log.debug(
+        "request.done",
+        endpoint=about.endpoint,
+        method=scope["method"],
+        status=about.status,
+        ms=round(seconds * 1000, 1),
+    )
+
+
+def _ended(reason: str) -> None:
+    about = current.get()
+    if about is not None:
+        about.reason = reason
+        metrics.record.refusal(about.endpoint, reason)
 
 
 def _path(scope: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from authgate.observe.about import learned
 from authgate.protocol import authorize
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
@@ -54,6 +55,7 @@ async def open_request(parts: Parts, asked: Parameters, asker: Asker) -> Opened 
     client = await parts.store.client(client_id) if client_id else None
     redirect_uri = authorize.prove_redirect(asked, client)
     assert client is not None
+    learned(client_id=client.client_id)
     state = authorize.check_state(asked)
     try:
         plan = authorize.judge(asked, client, redirect_uri, parts.policy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from authgate.observe.about import learned
 from authgate.protocol import authorize, journey, redirect_uris
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import (
@@ -57,6 +58,7 @@ async def load(
     if request.browser_digest != browser_digest:
         raise Refusal(Reason.BROWSER_MISMATCH)
     client = None if kind == "login" else await _client_of(parts, request)
+    learned(client_id=request.client_id)
     step = journey.next_step(
         request,
         client,
@@ -112,6 +114,7 @@ async def approve(
 
     `via` says in the audit trail how the person consented (page, remembered, password in a tool).
     """
+    learned(client_id=request.client_id, sub=person.sub)
     now, value = parts.clock(), new_secret()
     code = Code(
         code_digest=digest(value),

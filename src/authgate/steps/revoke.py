@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from authgate.observe.about import learned
 from authgate.protocol import introspection, tokens
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
@@ -20,6 +21,7 @@ async def revoke(
     The hint is not needed to find a token, so a wrong one does no harm.
     """
     client = await authenticate(parts, authorization, form, address)
+    learned(client_id=client.client_id)
     grant_id = await _grant_of(parts, client, form.require("token"))
     if grant_id is None:
         return

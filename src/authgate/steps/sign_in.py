@@ -12,6 +12,7 @@ from authgate.directories.contract import (
     Unavailable,
     Visitor,
 )
+from authgate.observe.about import learned
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.records import AuthorizationRequest, Person, Session
 from authgate.security.digests import digest, new_secret
@@ -73,6 +74,7 @@ async def begin_session(parts: Parts, person: Person, address: str, asked_at: in
     `asked_at` is a moment before their directory was asked. Whoever was shut out since then is
     refused: the word for them was given without knowing that.
     """
+    learned(sub=person.sub)
     cookie, now = new_secret(), parts.clock()
     session = Session(digest(cookie), person, asked_at, now + parts.policy.session_ttl)
     done = audited(now, "person.sign_in", actor=person.sub, address=address)
@@ -92,7 +94,10 @@ async def find_session(parts: Parts, cookie: str | None) -> Session | None:
     on to another, which does not know them, and every code they allowed would be refused.
     """
     found = await parts.store.session(digest(cookie), parts.clock()) if cookie else None
-    return found if found and parts.home_of(found.person) else None
+    if found is None or parts.home_of(found.person) is None:
+        return None
+    learned(sub=found.person.sub)
+    return found
 
 
 async def end_session(parts: Parts, session: Session, address: str) -> None:

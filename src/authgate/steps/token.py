@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from authgate.observe import metrics
+from authgate.observe.about import learned
 from authgate.protocol import authorization_code, clients, refresh_token
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.parameters import Parameters
@@ -32,18 +34,21 @@ async def token(
     is registered for the grant type.
     """
     client = await authenticate(parts, authorization, form, address)
+    learned(client_id=client.client_id)
     grant_type = form.get("grant_type")
     match grant_type:
         case "authorization_code":
             clients.require_grant_type(client, grant_type)
-            return await _redeem(parts, client, form, address)
+            answer = await _redeem(parts, client, form, address)
         case "refresh_token":
             clients.require_grant_type(client, grant_type)
-            return await _refresh(parts, client, form, address)
+            answer = await _refresh(parts, client, form, address)
         case None:
             raise Refusal(Reason.GRANT_TYPE_MISSING)
         case _:
             raise Refusal(Reason.GRANT_TYPE_UNKNOWN)
+    metrics.record.token_issued(grant_type)
+    return answer
 
 
 async def _redeem(
@@ -194,6 +199,7 @@ def _answer(
     parts: IssuingParts, grant: Grant, scopes: tuple[str, ...], refresh: str | None, now: int
 ) -> TokenAnswer:
     """The token response (RFC 6749 section 5.1); the scope is always named."""
+    learned(sub=grant.person.sub)
     access = parts.issuer.mint(grant, scopes, now)
     answer: TokenAnswer = {
         "access_token": access.value,

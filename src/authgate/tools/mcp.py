@@ -31,7 +31,7 @@ from mcp.types import Tool as ListedTool
 from pydantic import TypeAdapter
 
 from authgate import __version__
-from authgate.observe import log
+from authgate.observe import about, log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.store.contract import StoreUnavailable
 from authgate.tools.arguments import schema
@@ -65,7 +65,7 @@ def server(toolbox: Toolbox) -> Server[Any]:
             log.trouble("store.unavailable", scope, trouble)
             return _refused(Refusal(Reason.STORE_UNAVAILABLE, retry_after=5))
         except Exception as trouble:  # the last line, as in web.endpoint
-            request_id = secrets.token_hex(8)
+            request_id = about.request_id() or secrets.token_hex(8)
             log.fault("request.failed", scope, trouble, request_id)
             return _refused(Refusal(Reason.INTERNAL), request_id=request_id)
 

@@ -19,6 +19,12 @@ def networks(names: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ip_network(name, strict=False) for name in names)
 
 
+def is_from(scope: Scope, trusted: Sequence[Network]) -> bool:
+    """Does the connection come from one of these?"""
+    client = scope.get("client")
+    return client is not None and _is_in(client[0], trusted)
+
+
 def caller(scope: Scope, trusted: Sequence[Network]) -> str:
     """The nearest address that is not a trusted proxy's, read from the right of X-Forwarded-For."""
     client = scope.get("client")

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from authgate.observe import log
+from authgate.observe import about, log
 from authgate.protocol.errors import Reason, Refusal
 from authgate.web.request import Send
 
@@ -96,8 +96,10 @@ def unforeseen(
     The log has where it happened, as `event`; the caller has the id of that line, and not a word of
     detail. `write` is how a refusal is written where this one happened.
     """
-    request_id = secrets.token_hex(8)
+    known = about.request_id()
+    request_id = known or secrets.token_hex(8)
     log.fault(event, scope, caught, request_id)
     answer = write(Refusal(Reason.INTERNAL))
-    answer.headers.append((b"x-request-id", request_id.encode()))
+    if known is None:  # else every answer has it (`web.watching`)
+        answer.headers.append((b"x-request-id", request_id.encode()))
     return answer

@@ -115,7 +115,7 @@ class Asking:
             "workos.call",
             call=name,
             status=seen.status,
-            request_id=_request_id(seen),
+            workos_request_id=_request_id(seen),
             code=outcome.code if isinstance(outcome, Trouble) else None,
             ms=spent,
         )
@@ -172,17 +172,17 @@ def _tell(name: str, trouble: Trouble, cause: str) -> None:
     match trouble.kind:
         case Kind.KEY_REFUSED:
             fix = "check WORKOS_API_KEY, which belongs to one environment, as WORKOS_CLIENT_ID does"
-            log.error("workos.key_refused", call=name, request_id=request_id, fix=fix)
+            log.error("workos.key_refused", call=name, workos_request_id=request_id, fix=fix)
         case Kind.LIMITED:
-            log.warning("workos.rate_limited", call=name, request_id=request_id)
+            log.warning("workos.rate_limited", call=name, workos_request_id=request_id)
         case Kind.UNAVAILABLE:
-            log.warning("workos.unanswered", call=name, status=status, request_id=request_id)
+            log.warning("workos.unanswered", call=name, status=status, workos_request_id=request_id)
         case Kind.UNEXPECTED:
             log.error(
                 "workos.unexpected_answer",
                 call=name,
                 status=status,
-                request_id=request_id,
+                workos_request_id=request_id,
                 cause=cause,
                 fix="check WORKOS_API_URL",
             )

@@ -118,12 +118,14 @@ def react(trouble: Trouble, table: Table, call: str) -> Refused | Unavailable:
             call=call,
             code=trouble.code,
             status=trouble.status,
-            request_id=trouble.request_id,
+            workos_request_id=trouble.request_id,
         )
         return Unavailable(RETRY_OURS)
     if row.fix is not None:
         request_id = trouble.request_id
-        log.error("workos.set_up", call=call, code=trouble.code, request_id=request_id, fix=row.fix)
+        log.error(
+            "workos.set_up", call=call, code=trouble.code, workos_request_id=request_id, fix=row.fix
+        )
     return row.outcome
 
 

@@ -189,7 +189,7 @@ def _not_completed(trouble: Trouble) -> NotCompleted:
         why=snag.value,
         status=trouble.status,
         code=trouble.code,
-        request_id=trouble.request_id,
+        workos_request_id=trouble.request_id,
         fix=_FIXES.get(snag),
     )
     return NotCompleted(snag, trouble.retry_after)
