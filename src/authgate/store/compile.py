@@ -38,7 +38,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from authgate.store import (
     schema,
     statements,
+    statements_joined,
+    statements_joined_many,
     statements_joined_people,
+    statements_joined_sweep,
     statements_people,
     statements_rollout,
     statements_social,
@@ -133,7 +136,11 @@ def postgres_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
         statements_rollout.named(),
         statements_sweep.named(),
         statements_upkeep.named(),
+        statements_joined.joined(),
+        statements_joined_many.joined(),
         statements_joined_people.joined(),
+        # by the same names as above: the sweep of PostgreSQL instead
+        statements_joined_sweep.joined(),
     )
     return {n: _compile_for_postgres(s) for group in groups for n, s in group.items()}
 

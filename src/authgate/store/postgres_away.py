@@ -94,14 +94,3 @@ class Away(Engine):
         )
         self._person_changed(given["sub"])
         return done[-1].rowcount == 1
-
-    # --- what this process remembers ----------------------------------------------------------
-
-    def _grant_changed(self, grant_id: str) -> None:
-        """Forget what is remembered of a grant; the part that remembers overrides it."""
-
-    def _client_changed(self, client_id: str) -> None:
-        """Forget what is remembered of a client, and of grants, as some may be this client's."""
-
-    def _person_changed(self, sub: str) -> None:
-        """Forget what is remembered of a person and their grants."""

@@ -547,53 +547,65 @@ TOUCH_API_KEY = (
 )
 
 SWEEP_REQUESTS = (
-    "DELETE FROM @.authorization_requests WHERE authorization_requests.request_digest IN (SELECT "
-    "authorization_requests.request_digest FROM @.authorization_requests WHERE "
-    "authorization_requests.expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+    "DELETE FROM @.authorization_requests WHERE authorization_requests.request_digest = ANY "
+    "(array((SELECT authorization_requests.request_digest FROM @.authorization_requests WHERE "
+    "authorization_requests.expires_at <= $1::BIGINT ORDER BY authorization_requests.expires_at "
+    "LIMIT $2 OFFSET 0 FOR UPDATE OF authorization_requests SKIP LOCKED)))"
 )
 
 SWEEP_FACTORS = (
     "UPDATE @.authorization_requests SET factor_kind=NULL, factor_hint=NULL, factor_sealed=NULL, "
-    "factor_expires_at=NULL, factor_failures=NULL WHERE authorization_requests.request_digest IN "
-    "(SELECT authorization_requests.request_digest FROM @.authorization_requests WHERE "
-    "authorization_requests.factor_expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+    "factor_expires_at=NULL, factor_failures=NULL WHERE authorization_requests.request_digest = "
+    "ANY (array((SELECT authorization_requests.request_digest FROM @.authorization_requests WHERE "
+    "authorization_requests.factor_expires_at <= $1::BIGINT ORDER BY "
+    "authorization_requests.factor_expires_at LIMIT $2 OFFSET 0 FOR UPDATE OF "
+    "authorization_requests SKIP LOCKED)))"
 )
 
 SWEEP_TRANSACTIONS = (
-    "DELETE FROM @.social_transactions WHERE social_transactions.transaction_digest IN (SELECT "
-    "social_transactions.transaction_digest FROM @.social_transactions WHERE "
-    "social_transactions.expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+    "DELETE FROM @.social_transactions WHERE social_transactions.transaction_digest = ANY "
+    "(array((SELECT social_transactions.transaction_digest FROM @.social_transactions WHERE "
+    "social_transactions.expires_at <= $1::BIGINT ORDER BY social_transactions.expires_at LIMIT "
+    "$2 OFFSET 0 FOR UPDATE OF social_transactions SKIP LOCKED)))"
 )
 
 SWEEP_SESSIONS = (
-    "DELETE FROM @.sessions WHERE sessions.session_digest IN (SELECT sessions.session_digest FROM "
-    "@.sessions WHERE sessions.expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+    "DELETE FROM @.sessions WHERE sessions.session_digest = ANY (array((SELECT "
+    "sessions.session_digest FROM @.sessions WHERE sessions.expires_at <= $1::BIGINT ORDER BY "
+    "sessions.expires_at LIMIT $2 OFFSET 0 FOR UPDATE OF sessions SKIP LOCKED)))"
 )
 
 SWEEP_EVENTS = (
-    "DELETE FROM @.seen_events WHERE seen_events.event_id IN (SELECT seen_events.event_id FROM "
-    "@.seen_events WHERE seen_events.seen_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+    "DELETE FROM @.seen_events WHERE seen_events.event_id = ANY (array((SELECT "
+    "seen_events.event_id FROM @.seen_events WHERE seen_events.seen_at <= $1::BIGINT ORDER BY "
+    "seen_events.seen_at LIMIT $2 OFFSET 0 FOR UPDATE OF seen_events SKIP LOCKED)))"
 )
 
 SWEEP_USAGE = (
-    "DELETE FROM @.usage_counts WHERE (usage_counts.day, usage_counts.kind, usage_counts.client) "
-    "IN (SELECT usage_counts.day, usage_counts.kind, usage_counts.client FROM @.usage_counts "
-    "WHERE usage_counts.day <= $1::BIGINT LIMIT $2 OFFSET 0)"
+    "WITH dead AS (SELECT usage_counts.day AS day, usage_counts.kind AS kind, usage_counts.client "
+    "AS client FROM @.usage_counts WHERE usage_counts.day <= $1::BIGINT ORDER BY usage_counts.day "
+    "LIMIT $2 OFFSET 0 FOR UPDATE SKIP LOCKED) DELETE FROM @.usage_counts WHERE "
+    "(usage_counts.day, usage_counts.kind, usage_counts.client) IN (SELECT dead.day, dead.kind, "
+    "dead.client FROM dead)"
 )
 
 SWEEP_AUDIT = (
-    "DELETE FROM @.audit_events WHERE audit_events.id IN (SELECT audit_events.id FROM "
-    "@.audit_events ORDER BY audit_events.id LIMIT $1 OFFSET 0) AND audit_events.at <= $2::BIGINT"
+    "DELETE FROM @.audit_events WHERE audit_events.id = ANY (array((SELECT audit_events.id FROM "
+    "@.audit_events WHERE audit_events.id = ANY (array((SELECT audit_events.id FROM "
+    "@.audit_events ORDER BY audit_events.id LIMIT $1 OFFSET 0))) AND audit_events.at <= "
+    "$2::BIGINT FOR UPDATE SKIP LOCKED)))"
 )
 
 SWEEP_UNSPENT_CODES = (
-    "DELETE FROM @.codes WHERE codes.code_digest IN (SELECT codes.code_digest FROM @.codes WHERE "
-    "codes.redeemed_at IS NULL AND codes.expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+    "DELETE FROM @.codes WHERE codes.code_digest = ANY (array((SELECT codes.code_digest FROM "
+    "@.codes WHERE codes.redeemed_at IS NULL AND codes.expires_at <= $1::BIGINT ORDER BY "
+    "codes.expires_at LIMIT $2 OFFSET 0 FOR UPDATE OF codes SKIP LOCKED)))"
 )
 
 SWEEP_REDEEMED_CODES = (
-    "DELETE FROM @.codes WHERE codes.code_digest IN (SELECT codes.code_digest FROM @.codes WHERE "
-    "codes.redeemed_at <= $1::BIGINT AND codes.expires_at <= $1::BIGINT LIMIT $2 OFFSET 0)"
+    "DELETE FROM @.codes WHERE codes.code_digest = ANY (array((SELECT codes.code_digest FROM "
+    "@.codes WHERE codes.redeemed_at <= $1::BIGINT AND codes.expires_at <= $1::BIGINT ORDER BY "
+    "codes.redeemed_at LIMIT $2 OFFSET 0 FOR UPDATE OF codes SKIP LOCKED)))"
 )
 
 SWEEP_REFRESH_TOKENS = (
@@ -611,27 +623,33 @@ SWEEP_GRANTS = (
 )
 
 SWEEP_USED_CLIENTS = (
-    "DELETE FROM @.clients WHERE clients.client_id IN (SELECT clients.client_id FROM @.clients "
-    "WHERE clients.last_used_at <= $1::BIGINT AND clients.self_registered = 1 AND NOT (EXISTS "
-    "(SELECT * FROM @.grants WHERE grants.client_id = clients.client_id AND grants.revoked_at IS "
-    "NULL AND grants.expires_at > $2::BIGINT)) AND (clients.client_id NOT IN (SELECT "
-    "authorization_requests.client_id FROM @.authorization_requests WHERE "
-    "authorization_requests.expires_at > $2::BIGINT AND authorization_requests.answered_at IS "
-    "NULL)) AND (clients.client_id NOT IN (SELECT codes.client_id FROM @.codes WHERE "
-    "codes.redeemed_at IS NULL AND codes.expires_at > $2::BIGINT)) LIMIT $3 OFFSET 0) RETURNING "
-    "clients.client_id"
+    "WITH gone AS (DELETE FROM @.clients WHERE clients.client_id = ANY (array((SELECT "
+    "clients.client_id FROM @.clients WHERE clients.last_used_at <= $1::BIGINT AND "
+    "clients.self_registered = 1 AND NOT (EXISTS (SELECT * FROM @.grants WHERE grants.client_id = "
+    "clients.client_id AND grants.revoked_at IS NULL AND grants.expires_at > $2::BIGINT)) AND NOT "
+    "(EXISTS (SELECT * FROM @.authorization_requests WHERE authorization_requests.client_id = "
+    "clients.client_id AND authorization_requests.expires_at > $2::BIGINT AND "
+    "authorization_requests.answered_at IS NULL)) AND NOT (EXISTS (SELECT * FROM @.codes WHERE "
+    "codes.client_id = clients.client_id AND codes.redeemed_at IS NULL AND codes.expires_at > "
+    "$2::BIGINT)) ORDER BY clients.last_used_at LIMIT $3 OFFSET 0 FOR UPDATE OF clients SKIP "
+    "LOCKED))) RETURNING clients.client_id), forgotten AS (DELETE FROM @.consents WHERE "
+    "consents.client_id = ANY (array((SELECT gone.client_id FROM gone)))) SELECT count(*) AS "
+    "count_1 FROM gone"
 )
 
 SWEEP_UNUSED_CLIENTS = (
-    "DELETE FROM @.clients WHERE clients.client_id IN (SELECT clients.client_id FROM @.clients "
-    "WHERE clients.last_used_at IS NULL AND clients.issued_at <= $1::BIGINT AND "
-    "clients.self_registered = 1 AND NOT (EXISTS (SELECT * FROM @.grants WHERE grants.client_id = "
-    "clients.client_id AND grants.revoked_at IS NULL AND grants.expires_at > $2::BIGINT)) AND "
-    "(clients.client_id NOT IN (SELECT authorization_requests.client_id FROM "
-    "@.authorization_requests WHERE authorization_requests.expires_at > $2::BIGINT AND "
-    "authorization_requests.answered_at IS NULL)) AND (clients.client_id NOT IN (SELECT "
-    "codes.client_id FROM @.codes WHERE codes.redeemed_at IS NULL AND codes.expires_at > "
-    "$2::BIGINT)) LIMIT $3 OFFSET 0) RETURNING clients.client_id"
+    "WITH gone AS (DELETE FROM @.clients WHERE clients.client_id = ANY (array((SELECT "
+    "clients.client_id FROM @.clients WHERE clients.last_used_at IS NULL AND clients.issued_at <= "
+    "$1::BIGINT AND clients.self_registered = 1 AND NOT (EXISTS (SELECT * FROM @.grants WHERE "
+    "grants.client_id = clients.client_id AND grants.revoked_at IS NULL AND grants.expires_at > "
+    "$2::BIGINT)) AND NOT (EXISTS (SELECT * FROM @.authorization_requests WHERE "
+    "authorization_requests.client_id = clients.client_id AND authorization_requests.expires_at > "
+    "$2::BIGINT AND authorization_requests.answered_at IS NULL)) AND NOT (EXISTS (SELECT * FROM "
+    "@.codes WHERE codes.client_id = clients.client_id AND codes.redeemed_at IS NULL AND "
+    "codes.expires_at > $2::BIGINT)) ORDER BY clients.issued_at LIMIT $3 OFFSET 0 FOR UPDATE OF "
+    "clients SKIP LOCKED))) RETURNING clients.client_id), forgotten AS (DELETE FROM @.consents "
+    "WHERE consents.client_id = ANY (array((SELECT gone.client_id FROM gone)))) SELECT count(*) "
+    "AS count_1 FROM gone"
 )
 
 SUPERSEDE_SIGNING_KEY = (
@@ -649,6 +667,462 @@ AUDIT_AFTER = (
     "audit_events.client_id, audit_events.address, audit_events.detail, audit_events.id FROM "
     "@.audit_events WHERE audit_events.id > $1::BIGINT AND audit_events.at >= $2::BIGINT AND "
     "audit_events.at < $3::BIGINT ORDER BY audit_events.id LIMIT $4 OFFSET 0"
+)
+
+REGISTER_CLIENT_TOLD = (
+    "WITH kept AS (INSERT INTO @.clients (client_id, redirect_uris, auth_method, grant_types, "
+    "response_types, scopes, application_type, name, metadata, issued_at, secret_digest, "
+    "self_registered, last_used_at) SELECT $1::TEXT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS "
+    "anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7, "
+    "$8::TEXT AS anon_8, $9::TEXT AS anon_9, $10::BIGINT AS anon_10, $11::TEXT AS anon_11, "
+    "$12::BIGINT AS anon_12, $13::BIGINT AS anon_13 WHERE true) INSERT INTO @.audit_events (at, "
+    "event, outcome, actor, client_id, address, detail) SELECT $14::BIGINT AS anon_14, $15::TEXT "
+    "AS anon_15, $16::TEXT AS anon_16, $17::TEXT AS anon_17, $18::TEXT AS anon_18, $19::TEXT AS "
+    "anon_19, $20::TEXT AS anon_20 WHERE true"
+)
+
+APPROVE_TOLD = (
+    "WITH won AS (UPDATE @.authorization_requests SET answered_at=$18::BIGINT, factor_kind=NULL, "
+    "factor_hint=NULL, factor_sealed=NULL, factor_expires_at=NULL, factor_failures=NULL WHERE "
+    "authorization_requests.request_digest = $19::TEXT AND authorization_requests.answered_at IS "
+    "NULL AND authorization_requests.expires_at > $18::BIGINT RETURNING "
+    "authorization_requests.request_digest), kept AS (INSERT INTO @.codes (code_digest, grant_id, "
+    "client_id, redirect_uri, code_challenge, scopes, resource, sub, directory, display, methods, "
+    "assurance, authenticated_at, issued_at, expires_at, failures, redeemed_at) SELECT $1::TEXT "
+    "AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, "
+    "$6::TEXT AS anon_6, $7::TEXT AS anon_7, $8::TEXT AS anon_8, $9::TEXT AS anon_9, $10::TEXT AS "
+    "anon_10, $11::TEXT AS anon_11, $12::BIGINT AS anon_12, $13::BIGINT AS anon_13, $14::BIGINT "
+    "AS anon_14, $15::BIGINT AS anon_15, $16::BIGINT AS anon_16, $17::BIGINT AS anon_17 FROM won) "
+    "INSERT INTO @.audit_events (at, event, outcome, actor, client_id, address, detail) SELECT "
+    "$20::BIGINT AS anon_18, $21::TEXT AS anon_19, $22::TEXT AS anon_20, $23::TEXT AS anon_21, "
+    "$24::TEXT AS anon_22, $25::TEXT AS anon_23, $26::TEXT AS anon_24 FROM won"
+)
+
+APPROVE_AND_REMEMBER_TOLD = (
+    "WITH won AS (UPDATE @.authorization_requests SET answered_at=$18::BIGINT, factor_kind=NULL, "
+    "factor_hint=NULL, factor_sealed=NULL, factor_expires_at=NULL, factor_failures=NULL WHERE "
+    "authorization_requests.request_digest = $19::TEXT AND authorization_requests.answered_at IS "
+    "NULL AND authorization_requests.expires_at > $18::BIGINT RETURNING "
+    "authorization_requests.request_digest), kept AS (INSERT INTO @.codes (code_digest, grant_id, "
+    "client_id, redirect_uri, code_challenge, scopes, resource, sub, directory, display, methods, "
+    "assurance, authenticated_at, issued_at, expires_at, failures, redeemed_at) SELECT $1::TEXT "
+    "AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, "
+    "$6::TEXT AS anon_6, $7::TEXT AS anon_7, $8::TEXT AS anon_8, $9::TEXT AS anon_9, $10::TEXT AS "
+    "anon_10, $11::TEXT AS anon_11, $12::BIGINT AS anon_12, $13::BIGINT AS anon_13, $14::BIGINT "
+    "AS anon_14, $15::BIGINT AS anon_15, $16::BIGINT AS anon_16, $17::BIGINT AS anon_17 FROM "
+    "won), remembered AS (INSERT INTO @.consents (sub, client_id, redirect_host, resource, "
+    "scopes, granted_at) SELECT $20::TEXT AS anon_18, $21::TEXT AS anon_19, $22::TEXT AS anon_20, "
+    "$23::TEXT AS anon_21, $24::TEXT AS anon_22, $25::BIGINT AS anon_23 FROM won ON CONFLICT "
+    "(sub, client_id, redirect_host, resource) DO UPDATE SET scopes = excluded.scopes, granted_at "
+    "= excluded.granted_at) INSERT INTO @.audit_events (at, event, outcome, actor, client_id, "
+    "address, detail) SELECT $26::BIGINT AS anon_24, $27::TEXT AS anon_25, $28::TEXT AS anon_26, "
+    "$29::TEXT AS anon_27, $30::TEXT AS anon_28, $31::TEXT AS anon_29, $32::TEXT AS anon_30 FROM "
+    "won"
+)
+
+DENY_TOLD = (
+    "WITH won AS (UPDATE @.authorization_requests SET answered_at=$8::BIGINT, factor_kind=NULL, "
+    "factor_hint=NULL, factor_sealed=NULL, factor_expires_at=NULL, factor_failures=NULL WHERE "
+    "authorization_requests.request_digest = $9::TEXT AND authorization_requests.answered_at IS "
+    "NULL AND authorization_requests.expires_at > $8::BIGINT RETURNING "
+    "authorization_requests.request_digest) INSERT INTO @.audit_events (at, event, outcome, "
+    "actor, client_id, address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT "
+    "AS anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 "
+    "FROM won"
+)
+
+WHY_NOT_ANSWERED_BY = (
+    "SELECT authorization_requests.answered_at, authorization_requests.expires_at FROM "
+    "@.authorization_requests WHERE authorization_requests.request_digest = $1::TEXT"
+)
+
+REOPEN_LOGIN_TOLD = (
+    "WITH won AS (UPDATE @.authorization_requests SET answered_at=NULL WHERE "
+    "authorization_requests.request_digest = $8::TEXT AND authorization_requests.kind = 'login' "
+    "AND authorization_requests.answered_at = $9::BIGINT RETURNING "
+    "authorization_requests.request_digest) INSERT INTO @.audit_events (at, event, outcome, "
+    "actor, client_id, address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT "
+    "AS anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 "
+    "FROM won"
+)
+
+REDEEM_CODE_TOLD = (
+    "WITH won AS (UPDATE @.codes SET redeemed_at=$17::BIGINT WHERE codes.code_digest = $18::TEXT "
+    "AND codes.redeemed_at IS NULL AND codes.expires_at > $17::BIGINT AND codes.failures < "
+    "$19::BIGINT RETURNING codes.code_digest), begun AS (INSERT INTO @.grants (grant_id, "
+    "client_id, sub, directory, display, methods, assurance, scopes, resource, authenticated_at, "
+    "created_at, last_used_at, expires_at, revoked_at, revoked_reason, vouched_at) SELECT "
+    "$1::TEXT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT AS "
+    "anon_5, $6::TEXT AS anon_6, $7::BIGINT AS anon_7, $8::TEXT AS anon_8, $9::TEXT AS anon_9, "
+    "$10::BIGINT AS anon_10, $11::BIGINT AS anon_11, $12::BIGINT AS anon_12, $13::BIGINT AS "
+    "anon_13, $14::BIGINT AS anon_14, $15::TEXT AS anon_15, $16::BIGINT AS anon_16 FROM won), "
+    "stamped AS (UPDATE @.clients SET last_used_at=$17::BIGINT WHERE clients.client_id = "
+    "$20::TEXT AND (clients.last_used_at IS NULL OR clients.last_used_at <= $21::BIGINT) AND "
+    "(EXISTS (SELECT 1 FROM won))) INSERT INTO @.audit_events (at, event, outcome, actor, "
+    "client_id, address, detail) SELECT $22::BIGINT AS anon_17, $23::TEXT AS anon_18, $24::TEXT "
+    "AS anon_19, $25::TEXT AS anon_20, $26::TEXT AS anon_21, $27::TEXT AS anon_22, $28::TEXT AS "
+    "anon_23 FROM won"
+)
+
+REDEEM_CODE_FOR_REFRESH_TOLD = (
+    "WITH won AS (UPDATE @.codes SET redeemed_at=$17::BIGINT WHERE codes.code_digest = $18::TEXT "
+    "AND codes.redeemed_at IS NULL AND codes.expires_at > $17::BIGINT AND codes.failures < "
+    "$19::BIGINT RETURNING codes.code_digest), begun AS (INSERT INTO @.grants (grant_id, "
+    "client_id, sub, directory, display, methods, assurance, scopes, resource, authenticated_at, "
+    "created_at, last_used_at, expires_at, revoked_at, revoked_reason, vouched_at) SELECT "
+    "$1::TEXT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT AS "
+    "anon_5, $6::TEXT AS anon_6, $7::BIGINT AS anon_7, $8::TEXT AS anon_8, $9::TEXT AS anon_9, "
+    "$10::BIGINT AS anon_10, $11::BIGINT AS anon_11, $12::BIGINT AS anon_12, $13::BIGINT AS "
+    "anon_13, $14::BIGINT AS anon_14, $15::TEXT AS anon_15, $16::BIGINT AS anon_16 FROM won), "
+    "stamped AS (UPDATE @.clients SET last_used_at=$17::BIGINT WHERE clients.client_id = "
+    "$20::TEXT AND (clients.last_used_at IS NULL OR clients.last_used_at <= $21::BIGINT) AND "
+    "(EXISTS (SELECT 1 FROM won))), given AS (INSERT INTO @.refresh_tokens (token_digest, "
+    "grant_id, issued_at, expires_at, superseded_at, successor_digest) SELECT $22::TEXT AS "
+    "anon_17, $23::TEXT AS anon_18, $24::BIGINT AS anon_19, $25::BIGINT AS anon_20, $26::BIGINT "
+    "AS anon_21, $27::TEXT AS anon_22 FROM won) INSERT INTO @.audit_events (at, event, outcome, "
+    "actor, client_id, address, detail) SELECT $28::BIGINT AS anon_23, $29::TEXT AS anon_24, "
+    "$30::TEXT AS anon_25, $31::TEXT AS anon_26, $32::TEXT AS anon_27, $33::TEXT AS anon_28, "
+    "$34::TEXT AS anon_29 FROM won"
+)
+
+WHY_NOT_REDEEMED_TOLD = (
+    "WITH why AS (SELECT codes.redeemed_at AS redeemed_at, codes.expires_at AS expires_at, "
+    "codes.grant_id AS grant_id FROM @.codes WHERE codes.code_digest = $3::TEXT), ended AS "
+    "(UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.grant_id = "
+    "(SELECT why.grant_id FROM why WHERE why.redeemed_at IS NOT NULL) AND grants.revoked_at IS "
+    "NULL), told AS (INSERT INTO @.audit_events (at, event, outcome, actor, client_id, address, "
+    "detail) SELECT $4::BIGINT AS anon_1, $5::TEXT AS anon_2, $6::TEXT AS anon_3, $7::TEXT AS "
+    "anon_4, $8::TEXT AS anon_5, $9::TEXT AS anon_6, $10::TEXT AS anon_7 WHERE EXISTS (SELECT 1 "
+    "FROM why WHERE why.redeemed_at IS NOT NULL)) SELECT why.redeemed_at, why.expires_at, "
+    "why.grant_id FROM why"
+)
+
+ROTATE_TOLD = (
+    "WITH won AS (UPDATE @.refresh_tokens SET superseded_at=$7::BIGINT, "
+    "successor_digest=$11::TEXT WHERE refresh_tokens.token_digest = $12::TEXT AND "
+    "refresh_tokens.superseded_at IS NULL AND refresh_tokens.expires_at > $7::BIGINT AND (EXISTS "
+    "(SELECT * FROM @.grants WHERE grants.grant_id = refresh_tokens.grant_id AND "
+    "grants.revoked_at IS NULL)) RETURNING refresh_tokens.token_digest), touched AS (UPDATE "
+    "@.grants SET last_used_at=$7::BIGINT, expires_at=$8::BIGINT, vouched_at=coalesce($9, "
+    "grants.vouched_at) WHERE grants.grant_id = $10::TEXT AND (EXISTS (SELECT 1 FROM won)) AND "
+    "grants.revoked_at IS NULL RETURNING grants.client_id), given AS (INSERT INTO "
+    "@.refresh_tokens (token_digest, grant_id, issued_at, expires_at, superseded_at, "
+    "successor_digest) SELECT $1::TEXT AS anon_1, $2::TEXT AS anon_2, $3::BIGINT AS anon_3, "
+    "$4::BIGINT AS anon_4, $5::BIGINT AS anon_5, $6::TEXT AS anon_6 FROM touched), stamped AS "
+    "(UPDATE @.clients SET last_used_at=$7::BIGINT WHERE clients.client_id = (SELECT "
+    "touched.client_id FROM touched) AND (clients.last_used_at IS NULL OR clients.last_used_at <= "
+    "$13::BIGINT)) INSERT INTO @.audit_events (at, event, outcome, actor, client_id, address, "
+    "detail) SELECT $14::BIGINT AS anon_7, $15::TEXT AS anon_8, $16::TEXT AS anon_9, $17::TEXT AS "
+    "anon_10, $18::TEXT AS anon_11, $19::TEXT AS anon_12, $20::TEXT AS anon_13 FROM touched"
+)
+
+END_GRANT_TOLD = (
+    "WITH won AS (UPDATE @.grants SET revoked_at=$8::BIGINT, revoked_reason=$9::TEXT WHERE "
+    "grants.grant_id = $10::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $8::BIGINT "
+    "RETURNING grants.grant_id) INSERT INTO @.audit_events (at, event, outcome, actor, client_id, "
+    "address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, "
+    "$4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 FROM won"
+)
+
+END_REPLAYED_GRANT_TOLD = (
+    "WITH won AS (UPDATE @.grants SET revoked_at=$8::BIGINT, revoked_reason=$9::TEXT WHERE "
+    "grants.grant_id = $10::TEXT AND grants.revoked_at IS NULL RETURNING grants.grant_id) INSERT "
+    "INTO @.audit_events (at, event, outcome, actor, client_id, address, detail) SELECT "
+    "$1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT "
+    "AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 FROM won"
+)
+
+CLOSE_SESSION_TOLD = (
+    "WITH won AS (DELETE FROM @.sessions WHERE sessions.session_digest = $8::TEXT RETURNING "
+    "sessions.session_digest) INSERT INTO @.audit_events (at, event, outcome, actor, client_id, "
+    "address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, "
+    "$4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 FROM won"
+)
+
+ADD_ACCOUNT_TOLD = (
+    "WITH won AS (INSERT INTO @.accounts (sub, email, email_key, password_hash, created_at, "
+    "disabled_at) VALUES ($8::TEXT, $9::TEXT, $10::TEXT, $11::TEXT, $12::BIGINT, $13::BIGINT) ON "
+    "CONFLICT (email_key) DO NOTHING RETURNING accounts.sub) INSERT INTO @.audit_events (at, "
+    "event, outcome, actor, client_id, address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS "
+    "anon_2, $3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, "
+    "$7::TEXT AS anon_7 FROM won"
+)
+
+EXPIRE_CODES_OF_SUB_IN_ORDER = (
+    "UPDATE @.codes SET expires_at=$1::BIGINT WHERE codes.redeemed_at IS NULL AND "
+    "codes.expires_at > $1::BIGINT AND codes.sub = $2::TEXT AND codes.code_digest = ANY "
+    "(array((SELECT codes.code_digest FROM @.codes WHERE codes.redeemed_at IS NULL AND "
+    "codes.expires_at > $1::BIGINT AND codes.sub = $2::TEXT ORDER BY codes.code_digest FOR "
+    "UPDATE)))"
+)
+
+END_GRANTS_OF_SUB_IN_ORDER = (
+    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.sub = "
+    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT AND "
+    "grants.grant_id = ANY (array((SELECT grants.grant_id FROM @.grants WHERE grants.sub = "
+    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT ORDER BY "
+    "grants.grant_id FOR UPDATE)))"
+)
+
+BAR_SENT_AWAY = (
+    "INSERT INTO @.bars (sub, reason, barred_at) SELECT CAST($1 AS TEXT) AS anon_1, CAST($2 AS "
+    "TEXT) AS anon_2, CAST($3 AS BIGINT) AS anon_3 ON CONFLICT (sub) DO NOTHING"
+)
+
+EXPIRE_CODES_OF_KNOWN_CLIENT = (
+    "UPDATE @.codes SET expires_at=$1::BIGINT WHERE codes.redeemed_at IS NULL AND "
+    "codes.expires_at > $1::BIGINT AND codes.client_id = $2::TEXT AND codes.code_digest = ANY "
+    "(array((SELECT codes.code_digest FROM @.codes WHERE codes.redeemed_at IS NULL AND "
+    "codes.expires_at > $1::BIGINT AND codes.client_id = $2::TEXT AND (EXISTS (SELECT 1 FROM "
+    "@.clients WHERE clients.client_id = $2::TEXT)) ORDER BY codes.code_digest FOR UPDATE)))"
+)
+
+END_GRANTS_OF_KNOWN_CLIENT = (
+    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.client_id = "
+    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT AND "
+    "grants.grant_id = ANY (array((SELECT grants.grant_id FROM @.grants WHERE grants.client_id = "
+    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT AND (EXISTS "
+    "(SELECT 1 FROM @.clients WHERE clients.client_id = $3::TEXT)) ORDER BY grants.grant_id FOR "
+    "UPDATE)))"
+)
+
+REMOVE_CLIENT_TOLD = (
+    "WITH won AS (DELETE FROM @.clients WHERE clients.client_id = $1::TEXT RETURNING "
+    "clients.client_id), forgotten AS (DELETE FROM @.consents WHERE consents.client_id IN (SELECT "
+    "won.client_id FROM won)) INSERT INTO @.audit_events (at, event, outcome, actor, client_id, "
+    "address, detail) SELECT $2::BIGINT AS anon_1, $3::TEXT AS anon_2, $4::TEXT AS anon_3, "
+    "$5::TEXT AS anon_4, $6::TEXT AS anon_5, $7::TEXT AS anon_6, $8::TEXT AS anon_7 FROM won"
+)
+
+EXPIRE_CODES_OF_ACCOUNT = (
+    "UPDATE @.codes SET expires_at=$1::BIGINT WHERE codes.redeemed_at IS NULL AND "
+    "codes.expires_at > $1::BIGINT AND codes.sub = $2::TEXT AND codes.code_digest = ANY "
+    "(array((SELECT codes.code_digest FROM @.codes WHERE codes.redeemed_at IS NULL AND "
+    "codes.expires_at > $1::BIGINT AND codes.sub = $2::TEXT AND (EXISTS (SELECT 1 FROM @.accounts "
+    "WHERE accounts.sub = $2::TEXT)) ORDER BY codes.code_digest FOR UPDATE)))"
+)
+
+END_GRANTS_OF_ACCOUNT = (
+    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.sub = "
+    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT AND "
+    "grants.grant_id = ANY (array((SELECT grants.grant_id FROM @.grants WHERE grants.sub = "
+    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT AND (EXISTS "
+    "(SELECT 1 FROM @.accounts WHERE accounts.sub = $3::TEXT)) ORDER BY grants.grant_id FOR "
+    "UPDATE)))"
+)
+
+DELETE_SESSIONS_OF_ACCOUNT = (
+    "DELETE FROM @.sessions WHERE sessions.sub = $1::TEXT AND sessions.session_digest = ANY "
+    "(array((SELECT sessions.session_digest FROM @.sessions WHERE sessions.sub = $1::TEXT AND "
+    "(EXISTS (SELECT 1 FROM @.accounts WHERE accounts.sub = $1::TEXT)) ORDER BY "
+    "sessions.session_digest FOR UPDATE)))"
+)
+
+DELETE_TRANSACTIONS_OF_ACCOUNT = (
+    "DELETE FROM @.social_transactions WHERE social_transactions.sub = $1::TEXT AND "
+    "social_transactions.transaction_digest = ANY (array((SELECT "
+    "social_transactions.transaction_digest FROM @.social_transactions WHERE "
+    "social_transactions.sub = $1::TEXT AND (EXISTS (SELECT 1 FROM @.accounts WHERE accounts.sub "
+    "= $1::TEXT)) ORDER BY social_transactions.transaction_digest FOR UPDATE)))"
+)
+
+BAR_ACCOUNT = (
+    "INSERT INTO @.bars (sub, reason, barred_at) SELECT CAST($1 AS TEXT) AS anon_1, CAST($2 AS "
+    "TEXT) AS anon_2, CAST($3 AS BIGINT) AS anon_3 WHERE EXISTS (SELECT 1 FROM @.accounts WHERE "
+    "accounts.sub = $1::TEXT) ON CONFLICT (sub) DO NOTHING"
+)
+
+DELETE_CONSENTS_OF_ACCOUNT = (
+    "DELETE FROM @.consents WHERE consents.sub = $1::TEXT AND (EXISTS (SELECT 1 FROM @.accounts "
+    "WHERE accounts.sub = $1::TEXT))"
+)
+
+DELETE_KEPT_SESSION_OF_ACCOUNT = (
+    "DELETE FROM @.kept_sessions WHERE kept_sessions.sub = $1::TEXT AND (EXISTS (SELECT 1 FROM "
+    "@.accounts WHERE accounts.sub = $1::TEXT))"
+)
+
+LOCK_PERSON = "SELECT pg_advisory_xact_lock($1::BIGINT) AS pg_advisory_xact_lock_1"
+
+OPEN_SESSION_TOLD = (
+    "WITH lifted AS (DELETE FROM @.bars WHERE bars.sub = $1::TEXT AND bars.barred_at < "
+    "$2::BIGINT), won AS (INSERT INTO @.sessions (session_digest, sub, directory, display, "
+    "methods, assurance, created_at, expires_at) SELECT $10::TEXT AS anon_8, $11::TEXT AS anon_9, "
+    "$12::TEXT AS anon_10, $13::TEXT AS anon_11, $14::TEXT AS anon_12, $15::BIGINT AS anon_13, "
+    "$16::BIGINT AS anon_14, $17::BIGINT AS anon_15 WHERE NOT (EXISTS (SELECT 1 FROM @.bars WHERE "
+    "bars.sub = $1::TEXT AND bars.barred_at >= $2::BIGINT)) RETURNING sessions.session_digest) "
+    "INSERT INTO @.audit_events (at, event, outcome, actor, client_id, address, detail) SELECT "
+    "$3::BIGINT AS anon_1, $4::TEXT AS anon_2, $5::TEXT AS anon_3, $6::TEXT AS anon_4, $7::TEXT "
+    "AS anon_5, $8::TEXT AS anon_6, $9::TEXT AS anon_7 FROM won"
+)
+
+CLOSE_SESSIONS_OF_TOLD = (
+    "WITH closed AS (DELETE FROM @.sessions WHERE sessions.sub = $8::TEXT AND "
+    "sessions.session_digest = ANY (array((SELECT sessions.session_digest FROM @.sessions WHERE "
+    "sessions.sub = $8::TEXT ORDER BY sessions.session_digest FOR UPDATE))) RETURNING "
+    "sessions.session_digest), told AS (INSERT INTO @.audit_events (at, event, outcome, actor, "
+    "client_id, address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS "
+    "anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 WHERE "
+    "EXISTS (SELECT 1 FROM closed)) SELECT count(*) AS count_1 FROM closed"
+)
+
+CLOSE_SESSIONS_BEGUN_BY_TOLD = (
+    "WITH closed AS (DELETE FROM @.sessions WHERE sessions.sub = $8::TEXT AND sessions.created_at "
+    "<= $9::BIGINT AND sessions.session_digest = ANY (array((SELECT sessions.session_digest FROM "
+    "@.sessions WHERE sessions.sub = $8::TEXT AND sessions.created_at <= $9::BIGINT ORDER BY "
+    "sessions.session_digest FOR UPDATE))) RETURNING sessions.session_digest), told AS (INSERT "
+    "INTO @.audit_events (at, event, outcome, actor, client_id, address, detail) SELECT "
+    "$1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT "
+    "AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 WHERE EXISTS (SELECT 1 FROM closed)) "
+    "SELECT count(*) AS count_1 FROM closed"
+)
+
+DISABLE_ACCOUNT_TOLD = (
+    "WITH won AS (UPDATE @.accounts SET disabled_at=$8::BIGINT WHERE accounts.sub = $9::TEXT "
+    "RETURNING accounts.sub) INSERT INTO @.audit_events (at, event, outcome, actor, client_id, "
+    "address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, "
+    "$4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 FROM won"
+)
+
+SET_ACCOUNT_PASSWORD_TOLD = (
+    "WITH won AS (UPDATE @.accounts SET password_hash=$8::TEXT WHERE accounts.sub = $9::TEXT "
+    "RETURNING accounts.sub) INSERT INTO @.audit_events (at, event, outcome, actor, client_id, "
+    "address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, "
+    "$4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 FROM won"
+)
+
+REMOVE_ACCOUNT_TOLD = (
+    "WITH won AS (DELETE FROM @.accounts WHERE accounts.sub = $8::TEXT RETURNING accounts.sub) "
+    "INSERT INTO @.audit_events (at, event, outcome, actor, client_id, address, detail) SELECT "
+    "$1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT "
+    "AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 FROM won"
+)
+
+LINK_TOLD = (
+    "WITH won AS (INSERT INTO @.links (workos_id, sub, how, linked_at) VALUES ($8::TEXT, "
+    "$9::TEXT, $10::TEXT, $11::BIGINT) ON CONFLICT (workos_id) DO NOTHING RETURNING "
+    "links.workos_id) INSERT INTO @.audit_events (at, event, outcome, actor, client_id, address, "
+    "detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, $4::TEXT AS "
+    "anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 FROM won"
+)
+
+UNLINK_TOLD = (
+    "WITH won AS (DELETE FROM @.links WHERE links.workos_id = $8::TEXT RETURNING links.workos_id, "
+    "links.sub, links.how, links.linked_at), told AS (INSERT INTO @.audit_events (at, event, "
+    "outcome, actor, client_id, address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS anon_2, "
+    "$3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS "
+    "anon_7 FROM won) SELECT won.workos_id, won.sub, won.how, won.linked_at FROM won"
+)
+
+BAR_TOLD = (
+    "WITH won AS (INSERT INTO @.bars (sub, reason, barred_at) VALUES ($1::TEXT, $2::TEXT, "
+    "$3::BIGINT) ON CONFLICT (sub) DO NOTHING RETURNING bars.sub), closed AS (DELETE FROM "
+    "@.sessions WHERE sessions.sub = (SELECT won.sub FROM won)) INSERT INTO @.audit_events (at, "
+    "event, outcome, actor, client_id, address, detail) SELECT $4::BIGINT AS anon_1, $5::TEXT AS "
+    "anon_2, $6::TEXT AS anon_3, $7::TEXT AS anon_4, $8::TEXT AS anon_5, $9::TEXT AS anon_6, "
+    "$10::TEXT AS anon_7 FROM won"
+)
+
+KEPT_SESSION_HELD = (
+    "SELECT kept_sessions.sub, kept_sessions.sealed, kept_sessions.version, "
+    "kept_sessions.kept_at, kept_sessions.held_until FROM @.kept_sessions WHERE kept_sessions.sub "
+    "= $1::TEXT FOR UPDATE"
+)
+
+KEEP_SESSION = (
+    "INSERT INTO @.kept_sessions (sub, sealed, version, kept_at, held_until) VALUES ($1::TEXT, "
+    "$2::TEXT, $3::BIGINT, $4::BIGINT, $5::BIGINT) ON CONFLICT (sub) DO UPDATE SET sealed = "
+    "excluded.sealed, version = (kept_sessions.version + 1), kept_at = excluded.kept_at, "
+    "held_until = excluded.held_until"
+)
+
+ISSUE_HAND_OVER_TOLD = (
+    "WITH won AS (UPDATE @.social_transactions SET handed_over_at=$8::BIGINT, "
+    "code_digest=$9::TEXT, code_expires_at=$10::BIGINT WHERE "
+    "social_transactions.transaction_digest = $11::TEXT AND social_transactions.browser_digest = "
+    "$12::TEXT AND (social_transactions.sub IS NOT NULL OR social_transactions.factor_sealed IS "
+    "NOT NULL) AND social_transactions.handed_over_at IS NULL AND social_transactions.expires_at "
+    "> $8::BIGINT AND (EXISTS (SELECT * FROM @.authorization_requests WHERE "
+    "authorization_requests.request_digest = social_transactions.request_digest AND "
+    "authorization_requests.answered_at IS NULL AND authorization_requests.expires_at > "
+    "$8::BIGINT)) RETURNING social_transactions.transaction_digest) INSERT INTO @.audit_events "
+    "(at, event, outcome, actor, client_id, address, detail) SELECT $1::BIGINT AS anon_1, "
+    "$2::TEXT AS anon_2, $3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS "
+    "anon_6, $7::TEXT AS anon_7 FROM won"
+)
+
+REVOKE_API_KEY_TOLD = (
+    "WITH won AS (UPDATE @.api_keys SET revoked_at=$8::BIGINT WHERE api_keys.key_id = $9::TEXT "
+    "AND api_keys.revoked_at IS NULL RETURNING api_keys.key_id) INSERT INTO @.audit_events (at, "
+    "event, outcome, actor, client_id, address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS "
+    "anon_2, $3::TEXT AS anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, "
+    "$7::TEXT AS anon_7 FROM won"
+)
+
+LOCK_SIGNING_KEYS = "SELECT pg_advisory_xact_lock(7310201, 2) AS pg_advisory_xact_lock_1"
+
+WRITABLE = "SELECT current_setting('transaction_read_only') AS current_setting_1"
+
+SUPERSEDE_SIGNING_KEY_TOLD = (
+    "WITH won AS (UPDATE @.signing_keys SET retires_at=$8::BIGINT WHERE signing_keys.kid = "
+    "$9::TEXT AND signing_keys.retires_at IS NULL RETURNING signing_keys.kid), kept AS (INSERT "
+    "INTO @.signing_keys (kid, algorithm, public_jwk, sealed_private, created_at, signs_from, "
+    "retires_at) SELECT $1::TEXT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS anon_3, $4::TEXT AS "
+    "anon_4, $5::BIGINT AS anon_5, $6::BIGINT AS anon_6, $7::BIGINT AS anon_7 FROM won) INSERT "
+    "INTO @.audit_events (at, event, outcome, actor, client_id, address, detail) SELECT "
+    "$10::BIGINT AS anon_8, $11::TEXT AS anon_9, $12::TEXT AS anon_10, $13::TEXT AS anon_11, "
+    "$14::TEXT AS anon_12, $15::TEXT AS anon_13, $16::TEXT AS anon_14 FROM won"
+)
+
+REVOKE_SIGNING_KEY_TOLD = (
+    "WITH won AS (UPDATE @.signing_keys SET retires_at=$8::BIGINT WHERE signing_keys.kid = "
+    "$9::TEXT AND (signing_keys.retires_at IS NULL OR signing_keys.retires_at > $8::BIGINT) "
+    "RETURNING signing_keys.kid) INSERT INTO @.audit_events (at, event, outcome, actor, "
+    "client_id, address, detail) SELECT $1::BIGINT AS anon_1, $2::TEXT AS anon_2, $3::TEXT AS "
+    "anon_3, $4::TEXT AS anon_4, $5::TEXT AS anon_5, $6::TEXT AS anon_6, $7::TEXT AS anon_7 FROM "
+    "won"
+)
+
+REPLACE_SIGNING_KEY_TOLD = (
+    "WITH won AS (UPDATE @.signing_keys SET retires_at=$2::BIGINT WHERE signing_keys.kid = "
+    "$3::TEXT AND (signing_keys.retires_at IS NULL OR signing_keys.retires_at > $2::BIGINT) "
+    "RETURNING signing_keys.kid), retired AS (UPDATE @.signing_keys SET retires_at=$1::BIGINT "
+    "WHERE (signing_keys.retires_at IS NULL OR signing_keys.retires_at > $1::BIGINT) AND (EXISTS "
+    "(SELECT 1 FROM won)) AND signing_keys.kid != (SELECT won.kid FROM won)), kept AS (INSERT "
+    "INTO @.signing_keys (kid, algorithm, public_jwk, sealed_private, created_at, signs_from, "
+    "retires_at) SELECT $4::TEXT AS anon_1, $5::TEXT AS anon_2, $6::TEXT AS anon_3, $7::TEXT AS "
+    "anon_4, $8::BIGINT AS anon_5, $9::BIGINT AS anon_6, $10::BIGINT AS anon_7 FROM won) INSERT "
+    "INTO @.audit_events (at, event, outcome, actor, client_id, address, detail) SELECT "
+    "$11::BIGINT AS anon_8, $12::TEXT AS anon_9, $13::TEXT AS anon_10, $14::TEXT AS anon_11, "
+    "$15::TEXT AS anon_12, $16::TEXT AS anon_13, $17::TEXT AS anon_14 FROM won"
+)
+
+SWEEP_TOKENS_OF_RUN_OUT = (
+    "DELETE FROM @.refresh_tokens WHERE refresh_tokens.token_digest = ANY (array((SELECT "
+    "refresh_tokens.token_digest FROM @.grants JOIN @.refresh_tokens ON refresh_tokens.grant_id = "
+    "grants.grant_id WHERE grants.revoked_at IS NULL AND grants.expires_at < $1::BIGINT ORDER BY "
+    "grants.expires_at LIMIT $2 OFFSET 0 FOR UPDATE OF refresh_tokens SKIP LOCKED)))"
+)
+
+SWEEP_TOKENS_OF_ENDED = (
+    "DELETE FROM @.refresh_tokens WHERE refresh_tokens.token_digest = ANY (array((SELECT "
+    "refresh_tokens.token_digest FROM @.grants JOIN @.refresh_tokens ON refresh_tokens.grant_id = "
+    "grants.grant_id WHERE grants.revoked_at < $1::BIGINT ORDER BY grants.revoked_at LIMIT $2 "
+    "OFFSET 0 FOR UPDATE OF refresh_tokens SKIP LOCKED)))"
+)
+
+SWEEP_RUN_OUT_GRANTS = (
+    "DELETE FROM @.grants WHERE grants.grant_id = ANY (array((SELECT grants.grant_id FROM "
+    "@.grants WHERE grants.revoked_at IS NULL AND grants.expires_at < $1::BIGINT AND NOT (EXISTS "
+    "(SELECT * FROM @.refresh_tokens WHERE refresh_tokens.grant_id = grants.grant_id)) ORDER BY "
+    "grants.expires_at LIMIT $2 OFFSET 0 FOR UPDATE OF grants SKIP LOCKED)))"
+)
+
+SWEEP_ENDED_GRANTS = (
+    "DELETE FROM @.grants WHERE grants.grant_id = ANY (array((SELECT grants.grant_id FROM "
+    "@.grants WHERE grants.revoked_at < $1::BIGINT AND NOT (EXISTS (SELECT * FROM "
+    "@.refresh_tokens WHERE refresh_tokens.grant_id = grants.grant_id)) ORDER BY "
+    "grants.revoked_at LIMIT $2 OFFSET 0 FOR UPDATE OF grants SKIP LOCKED)))"
 )
 
 # The parameters of each, in the order of their numbers.
@@ -914,6 +1388,479 @@ ORDER: dict[str, tuple[str, ...]] = {
     SUPERSEDE_SIGNING_KEY: ("retires_at", "kid"),
     REVOKE_SIGNING_KEY: ("now", "kid"),
     AUDIT_AFTER: ("number", "since", "until", "limit"),
+    REGISTER_CLIENT_TOLD: (
+        "clients_client_id",
+        "clients_redirect_uris",
+        "clients_auth_method",
+        "clients_grant_types",
+        "clients_response_types",
+        "clients_scopes",
+        "clients_application_type",
+        "clients_name",
+        "clients_metadata",
+        "clients_issued_at",
+        "clients_secret_digest",
+        "clients_self_registered",
+        "clients_last_used_at",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    APPROVE_TOLD: (
+        "codes_code_digest",
+        "codes_grant_id",
+        "codes_client_id",
+        "codes_redirect_uri",
+        "codes_code_challenge",
+        "codes_scopes",
+        "codes_resource",
+        "codes_sub",
+        "codes_directory",
+        "codes_display",
+        "codes_methods",
+        "codes_assurance",
+        "codes_authenticated_at",
+        "codes_issued_at",
+        "codes_expires_at",
+        "codes_failures",
+        "codes_redeemed_at",
+        "now",
+        "request_digest",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    APPROVE_AND_REMEMBER_TOLD: (
+        "codes_code_digest",
+        "codes_grant_id",
+        "codes_client_id",
+        "codes_redirect_uri",
+        "codes_code_challenge",
+        "codes_scopes",
+        "codes_resource",
+        "codes_sub",
+        "codes_directory",
+        "codes_display",
+        "codes_methods",
+        "codes_assurance",
+        "codes_authenticated_at",
+        "codes_issued_at",
+        "codes_expires_at",
+        "codes_failures",
+        "codes_redeemed_at",
+        "now",
+        "request_digest",
+        "consents_sub",
+        "consents_client_id",
+        "consents_redirect_host",
+        "consents_resource",
+        "consents_scopes",
+        "consents_granted_at",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    DENY_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "now",
+        "request_digest",
+    ),
+    WHY_NOT_ANSWERED_BY: ("request_digest",),
+    REOPEN_LOGIN_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "request_digest",
+        "answered_at",
+    ),
+    REDEEM_CODE_TOLD: (
+        "grants_grant_id",
+        "grants_client_id",
+        "grants_sub",
+        "grants_directory",
+        "grants_display",
+        "grants_methods",
+        "grants_assurance",
+        "grants_scopes",
+        "grants_resource",
+        "grants_authenticated_at",
+        "grants_created_at",
+        "grants_last_used_at",
+        "grants_expires_at",
+        "grants_revoked_at",
+        "grants_revoked_reason",
+        "grants_vouched_at",
+        "now",
+        "code_digest",
+        "failure_limit",
+        "client_id",
+        "day_ago",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    REDEEM_CODE_FOR_REFRESH_TOLD: (
+        "grants_grant_id",
+        "grants_client_id",
+        "grants_sub",
+        "grants_directory",
+        "grants_display",
+        "grants_methods",
+        "grants_assurance",
+        "grants_scopes",
+        "grants_resource",
+        "grants_authenticated_at",
+        "grants_created_at",
+        "grants_last_used_at",
+        "grants_expires_at",
+        "grants_revoked_at",
+        "grants_revoked_reason",
+        "grants_vouched_at",
+        "now",
+        "code_digest",
+        "failure_limit",
+        "client_id",
+        "day_ago",
+        "refresh_tokens_token_digest",
+        "refresh_tokens_grant_id",
+        "refresh_tokens_issued_at",
+        "refresh_tokens_expires_at",
+        "refresh_tokens_superseded_at",
+        "refresh_tokens_successor_digest",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    WHY_NOT_REDEEMED_TOLD: (
+        "now",
+        "reason",
+        "code_digest",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    ROTATE_TOLD: (
+        "refresh_tokens_token_digest",
+        "refresh_tokens_grant_id",
+        "refresh_tokens_issued_at",
+        "refresh_tokens_expires_at",
+        "refresh_tokens_superseded_at",
+        "refresh_tokens_successor_digest",
+        "now",
+        "expires_at",
+        "vouched_at",
+        "grant_id",
+        "successor_digest",
+        "token_digest",
+        "day_ago",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    END_GRANT_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "now",
+        "reason",
+        "grant_id",
+    ),
+    END_REPLAYED_GRANT_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "now",
+        "reason",
+        "grant_id",
+    ),
+    CLOSE_SESSION_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "session_digest",
+    ),
+    ADD_ACCOUNT_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "accounts_sub",
+        "accounts_email",
+        "accounts_email_key",
+        "accounts_password_hash",
+        "accounts_created_at",
+        "accounts_disabled_at",
+    ),
+    EXPIRE_CODES_OF_SUB_IN_ORDER: ("now", "sub"),
+    END_GRANTS_OF_SUB_IN_ORDER: ("now", "reason", "sub"),
+    BAR_SENT_AWAY: ("sub", "reason", "now"),
+    EXPIRE_CODES_OF_KNOWN_CLIENT: ("now", "client_id"),
+    END_GRANTS_OF_KNOWN_CLIENT: ("now", "reason", "client_id"),
+    REMOVE_CLIENT_TOLD: (
+        "client_id",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    EXPIRE_CODES_OF_ACCOUNT: ("now", "sub"),
+    END_GRANTS_OF_ACCOUNT: ("now", "reason", "sub"),
+    DELETE_SESSIONS_OF_ACCOUNT: ("sub",),
+    DELETE_TRANSACTIONS_OF_ACCOUNT: ("sub",),
+    BAR_ACCOUNT: ("sub", "reason", "now"),
+    DELETE_CONSENTS_OF_ACCOUNT: ("sub",),
+    DELETE_KEPT_SESSION_OF_ACCOUNT: ("sub",),
+    LOCK_PERSON: ("person",),
+    OPEN_SESSION_TOLD: (
+        "sub",
+        "asked_at",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "sessions_session_digest",
+        "sessions_sub",
+        "sessions_directory",
+        "sessions_display",
+        "sessions_methods",
+        "sessions_assurance",
+        "sessions_created_at",
+        "sessions_expires_at",
+    ),
+    CLOSE_SESSIONS_OF_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "sub",
+    ),
+    CLOSE_SESSIONS_BEGUN_BY_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "sub",
+        "begun_by",
+    ),
+    DISABLE_ACCOUNT_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "disabled_at",
+        "sub",
+    ),
+    SET_ACCOUNT_PASSWORD_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "password_hash",
+        "sub",
+    ),
+    REMOVE_ACCOUNT_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "sub",
+    ),
+    LINK_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "workos_id",
+        "sub",
+        "how",
+        "linked_at",
+    ),
+    UNLINK_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "workos_id",
+    ),
+    BAR_TOLD: (
+        "sub",
+        "reason",
+        "barred_at",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    KEPT_SESSION_HELD: ("sub",),
+    KEEP_SESSION: (
+        "kept_sessions_sub",
+        "kept_sessions_sealed",
+        "kept_sessions_version",
+        "kept_sessions_kept_at",
+        "kept_sessions_held_until",
+    ),
+    ISSUE_HAND_OVER_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "now",
+        "code_digest",
+        "code_expires_at",
+        "transaction_digest",
+        "browser_digest",
+    ),
+    REVOKE_API_KEY_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "now",
+        "key_id",
+    ),
+    LOCK_SIGNING_KEYS: (),
+    WRITABLE: (),
+    SUPERSEDE_SIGNING_KEY_TOLD: (
+        "signing_keys_kid",
+        "signing_keys_algorithm",
+        "signing_keys_public_jwk",
+        "signing_keys_sealed_private",
+        "signing_keys_created_at",
+        "signing_keys_signs_from",
+        "signing_keys_retires_at",
+        "retires_at",
+        "kid",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    REVOKE_SIGNING_KEY_TOLD: (
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+        "now",
+        "kid",
+    ),
+    REPLACE_SIGNING_KEY_TOLD: (
+        "retires_at",
+        "now",
+        "kid",
+        "signing_keys_kid",
+        "signing_keys_algorithm",
+        "signing_keys_public_jwk",
+        "signing_keys_sealed_private",
+        "signing_keys_created_at",
+        "signing_keys_signs_from",
+        "signing_keys_retires_at",
+        "audit_events_at",
+        "audit_events_event",
+        "audit_events_outcome",
+        "audit_events_actor",
+        "audit_events_client_id",
+        "audit_events_address",
+        "audit_events_detail",
+    ),
+    SWEEP_TOKENS_OF_RUN_OUT: ("before", "batch"),
+    SWEEP_TOKENS_OF_ENDED: ("before", "batch"),
+    SWEEP_RUN_OUT_GRANTS: ("before", "batch"),
+    SWEEP_ENDED_GRANTS: ("before", "batch"),
 }
 
 # what makes an empty schema a store; an empty line between two statements

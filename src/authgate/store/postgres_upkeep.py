@@ -11,8 +11,7 @@ from typing import Any
 from authgate.protocol.records import Account, AuditEvent, Client, Session
 from authgate.store import postgres_sql as sql
 from authgate.store import rows
-from authgate.store.postgres_away import lock_person
-from authgate.store.postgres_engine import Engine
+from authgate.store.postgres_away import Away, lock_person
 from authgate.store.postgres_rows import audited, columns
 
 _CLIENT = columns("clients", sql.REGISTER_CLIENT_TOLD)
@@ -20,7 +19,7 @@ _SESSION = columns("sessions", sql.OPEN_SESSION_TOLD)
 _ACCOUNT = columns("accounts", sql.ADD_ACCOUNT_TOLD)
 
 
-class Upkeep(Engine):
+class Upkeep(Away):
     """See `contract.Store` for what each method promises."""
 
     # --- clients ----------------------------------------------------------------------------
@@ -96,8 +95,3 @@ class Upkeep(Engine):
     async def rehash_account_password(self, sub: str, old_hash: str, new_hash: str) -> bool:
         given = {"sub": sub, "old_hash": old_hash, "new_hash": new_hash}
         return await self._changed(sql.REHASH_ACCOUNT_PASSWORD, given) == 1
-
-    # --- what this process remembers ----------------------------------------------------------
-
-    def _person_changed(self, sub: str) -> None:
-        """Forget what is remembered of a person and their grants; see `postgres_away.Away`."""

@@ -36,6 +36,9 @@ class Engine(Protocol):
     def rows(self) -> Rows:
         """Everything that is stored, by table."""
 
+    def troubles(self) -> object:
+        """What the database counts of deadlocks and of transactions that it had to undo."""
+
 
 class SqliteEngine:
     """One SQLite file that any number of stores may open."""
@@ -77,6 +80,9 @@ class SqliteEngine:
                 t: sorted(db.execute(f"SELECT * FROM {t}"), key=repr)  # noqa: S608 (a table's name)
                 for (t,) in tables
             }
+
+    def troubles(self) -> object:
+        return None  # it has one writer, and counts nothing
 
     def _run(self, statement: str) -> None:
         with contextlib.closing(sqlite3.connect(self.path)) as db:
@@ -121,6 +127,12 @@ class PostgresEngine:
             for (t,) in tables
         }
 
+    def troubles(self) -> object:
+        return self._run(
+            "SELECT deadlocks, xact_rollback FROM pg_stat_database "
+            "WHERE datname = current_database()"
+        )
+
     def _run(self, statement: str) -> list[tuple[Any, ...]]:
         asked = sql.SQL(statement).format(
             schema=sql.Identifier(self.schema), name=sql.Literal(self.schema)
@@ -130,7 +142,10 @@ class PostgresEngine:
             return done.fetchall() if done.description else []
 
 
-ENGINES: dict[str, Callable[[Path], Engine]] = {"sqlite": SqliteEngine}
+ENGINES: dict[str, Callable[[Path], Engine]] = {
+    "postgres": PostgresEngine,
+    "sqlite": SqliteEngine,
+}
 
 
 def store_at(address: str) -> Store:

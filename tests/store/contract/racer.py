@@ -12,11 +12,14 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 
+from authgate.protocol.records import Approval
 from authgate.store.contract import Store
 from tests.store.contract.engines import store_at
 from tests.store.contract.samples import (
     NOW,
     audit,
+    code,
+    consent,
     digest,
     link,
     redeem,
@@ -37,6 +40,19 @@ async def _rotate(store: Store, name: str) -> str:
     )
     assert outcome.successor_digest == token(name, 1).token_digest
     return outcome.rotation.value
+
+
+async def _approve(store: Store, name: str) -> str:
+    mine = code(f"{name}-{os.getpid()}")
+    asked = request(f"asked-{name}").request_digest
+    answer = await store.approve(asked, mine, consent(), NOW, audit())
+    assert (await store.code(mine.code_digest) == mine) == (answer is Approval.APPROVED)
+    return "won" if answer is Approval.APPROVED else "lost"
+
+
+async def _disconnect(store: Store, name: str) -> str:
+    won = await store.end_grant(f"grant-{name}", str(os.getpid()), NOW, audit())
+    return "won" if won else "lost"
 
 
 async def _return(store: Store, name: str) -> str:
@@ -76,6 +92,8 @@ async def _hold(store: Store, name: str) -> str:
 RACERS: dict[str, Callable[[Store, str], Awaitable[str]]] = {
     "redeem": _redeem,
     "rotate": _rotate,
+    "approve": _approve,
+    "disconnect": _disconnect,
     "return": _return,
     "hand_over": _hand_over,
     "link": _link,

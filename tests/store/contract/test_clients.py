@@ -46,7 +46,7 @@ async def test_only_the_exact_identifier_finds_it(store: Store) -> None:
 
 async def test_a_clash_is_a_fault_and_changes_nothing(store: Store) -> None:
     await store.register_client(client(), audit())
-    with pytest.raises(Exception, match="client_id"):
+    with pytest.raises(Exception, match="clients"):
         await store.register_client(client(name="other"), audit())
     assert await store.client("client-1") == client()
     assert len(await store.audit_events()) == 1
