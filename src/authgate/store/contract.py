@@ -267,7 +267,11 @@ class Store(KeysAndTrail, Protocol):
         """
 
     async def grant(self, grant_id: str) -> Grant | None:
-        """The grant, ended ones included until swept. This is on the path of every guarded call."""
+        """The grant, ended ones included until swept. This is on the path of every guarded call.
+
+        What this store changed is seen at once, what another one changed within a second; the same
+        holds for `client`, `api_key` and `bar_of`. One that is not known yet is always looked for.
+        """
 
     async def grants(
         self, *, sub: str | None = None, client_id: str | None = None, live_at: int | None = None

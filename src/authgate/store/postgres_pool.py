@@ -137,7 +137,7 @@ class Pool:
             self._busy.pop(call, None)
             if call.timer is not None:
                 call.timer.cancel()
-        if error is not None or wire.broken or self._closing:
+        if error is not None or wire.broken:
             if wire in self._idle:
                 self._idle.remove(wire)
             wire.close()

@@ -57,6 +57,11 @@ async def test_another_store_on_the_same_data(engine: Engine, store: Store) -> N
     assert await redeem(other) is Redemption.REDEEMED
     assert await store.grant("grant-1") is not None
     await other.end_grant("grant-1", "revoked", 1_800_000_001, audit())
+    # At once on the node that was asked to end it, and within a second everywhere.
+    mine = await other.grant("grant-1")
+    assert mine is not None
+    assert mine.revoked_at is not None
+    await asyncio.sleep(1)
     found = await store.grant("grant-1")
     assert found is not None
     assert found.revoked_at is not None
