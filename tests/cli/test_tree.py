@@ -18,6 +18,7 @@ COMMANDS = [
     ("doctor",),
     ("migrate",),
     *(("people", name) for name in ("add", "list", "disable", "enable", "remove", "set-password")),
+    *(("people", name) for name in ("disconnect", "link", "unlink")),
     *(("clients", name) for name in ("list", "show", "remove")),
     *(("keys", name) for name in ("list", "rotate", "revoke", "import")),
     *(("api-keys", name) for name in ("add", "list", "revoke")),

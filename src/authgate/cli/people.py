@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from authgate.cli import people_ties
 from authgate.cli.common import USAGE, confirm, fail, moment, print_json, print_table, with_core
 from authgate.cli.options import AsJson, EnvFile, PasswordStdin, Yes
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from authgate.protocol.records import Account
 
 commands = typer.Typer(
-    help="Add, list, disable, enable and remove people; set their passwords.",
+    help="Add, list, disable, enable and remove people; set passwords, end connections, link.",
     no_args_is_help=True,
 )
+commands.command("disconnect")(people_ties.disconnect)
+commands.command("link")(people_ties.link)
+commands.command("unlink")(people_ties.unlink)
 
 Email = Annotated[
     str, typer.Argument(metavar="EMAIL", help="The person's e-mail address.", show_default=False)
@@ -145,26 +149,51 @@ def remove(
 def set_password(
     email: Email,
     password_stdin: PasswordStdin = False,
+    disconnect: Annotated[
+        bool, typer.Option("--disconnect", help="End the person's connections too.")
+    ] = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Replace a person's password; their browser sessions end, their clients stay connected.
+    """Replace a person's password; their browser sessions end.
+
+    Their clients stay connected unless --disconnect ends them: a password that was only forgotten
+    is no reason to connect everything anew, and one that leaked is.
 
     \b
     Examples:
       authgate people set-password ada@example.com
+      authgate people set-password ada@example.com --disconnect
       openssl rand -base64 18 | authgate people set-password ada@example.com --password-stdin
     """
 
-    async def work(core: Core) -> Account:
+    async def work(core: Core) -> tuple[Account, int]:
         from authgate.app import now
-        from authgate.directories import people
+        from authgate.directories import by_hand, people
 
         person = await people.find_person(core.store, email)
         password = _password(person.email, from_stdin=password_stdin)
-        return await people.set_password(core.store, core.passwords, email, password, now())
+        person = await people.set_password(core.store, core.passwords, email, password, now())
+        # After the password, so that whoever signs in with the old one meanwhile is ended as well.
+        if disconnect:
+            return person, await by_hand.disconnect(core.store, person.sub, now())
+        return person, await by_hand.connections_of(core.store, person.sub, now())
 
-    _tell("Set a new password for", with_core(env_file, work), as_json=as_json)
+    person, count = with_core(env_file, work)
+    if as_json:
+        print_json(_facts(person) | {"ended" if disconnect else "connections": count})
+        return
+    _tell("Set a new password for", person, as_json=False)
+    told = people_ties.connections(count)
+    if disconnect:
+        typer.echo(f"Their browser sessions and {told} ended.")
+    elif count:
+        typer.echo(
+            f"Their browser sessions ended; {told} stayed. To end them too: "
+            f"authgate people disconnect {person.email}"
+        )
+    else:
+        typer.echo("Their browser sessions ended; no client of theirs is connected.")
 
 
 # --- how a password gets in, how a person gets out ------------------------------------------------

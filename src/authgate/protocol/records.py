@@ -165,8 +165,8 @@ class Link:
     """That a WorkOS user is this person, who may be several of them.
 
     `how` says by which rule it was made: `completed` (WorkOS was told the person's own id),
-    `identity` (the provider's user id is among the person's identities) or `email` (verified on
-    both sides, where the operator allows it).
+    `identity` (the provider's user id is among the person's identities), `email` (verified on
+    both sides, where the operator allows it) or `operator` (said by hand).
     """
 
     workos_id: str
