@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 import orjson
 
 from authgate import __version__
+from authgate.observe.outbound import answered, calling
 
 if TYPE_CHECKING:
     import aiohttp
@@ -87,9 +88,15 @@ class Answer:
 
 
 class Fetch:
-    """The process's way out. For one event loop, from the first call to `close`."""
+    """A way out of the process. For one event loop, from the first call to `close`.
 
-    def __init__(self, *, connect: float = CONNECT, max_bytes: int = MAX_BYTES) -> None:
+    `service` is what its calls are counted as.
+    """
+
+    def __init__(
+        self, service: str = "other", *, connect: float = CONNECT, max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._service = service
         self._connect = connect
         self._max_bytes = max_bytes
         self._session: aiohttp.ClientSession | None = None
@@ -105,12 +112,14 @@ class Fetch:
         what it resolved. Operators' own settings may well point at loopback or a private network.
         """
         answer: Answer | FetchFailed
-        try:
-            answer = await self._exchange(call)
-        except FetchFailed as failed:
-            answer = failed
-        except Exception as error:
-            answer = _translated(error)
+        with calling(self._service) as watched:
+            try:
+                answer = await self._exchange(call)
+                watched.outcome = answered(answer.status)
+            except FetchFailed as failed:
+                answer = failed
+            except Exception as error:
+                answer = _translated(error)
         if isinstance(answer, FetchFailed):
             # Raised out here and not in the handler: aiohttp's errors hold the request with its
             # keys, and as the context of ours they would go wherever ours is logged.

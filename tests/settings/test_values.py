@@ -81,7 +81,7 @@ GOOD = {
     "AUTHGATE_ROLLOUT": ["off", "observe", "optional", "required"],
     "AUTHGATE_DRAIN": ["1", "3600"],
     "AUTHGATE_DRAIN_DELAY": ["0", "3600"],
-    "AUTHGATE_METRICS_BIND": [],
+    "AUTHGATE_METRICS_BIND": ["127.0.0.1:9464", "0.0.0.0:9464", "[::1]:9464"],
     "LOG_LEVEL": ["DEBUG", "info", "Warning", "CRITICAL"],
     "WORKOS_API_KEY": ["sk_test_1"],
     "WORKOS_CLIENT_ID": ["client_1"],
@@ -245,7 +245,10 @@ BAD = {
         ("sometimes", "off, observe, optional or required"),
         ("OFF", "off, observe"),
     ],
-    "AUTHGATE_METRICS_BIND": [("127.0.0.1:9090", "no metrics listener")],
+    "AUTHGATE_METRICS_BIND": [
+        (wrong, "an address and a port")
+        for wrong in ("9464", ":9464", "localhost:9464", "127.0.0.1:0", "::1:9464", "1.2.3.4:65536")
+    ],
     "LOG_LEVEL": [("LOUD", "DEBUG, INFO"), ("10", "DEBUG, INFO")],
     "WORKOS_API_KEY": [("sk_test_1\n", "copy the key again"), ("sk test", "copy the key again")],
     "WORKOS_API_URL": [("api.workos.com", "https://host"), ("https://w.example?a", "https://host")],

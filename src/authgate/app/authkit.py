@@ -82,7 +82,7 @@ def _services(ground: Ground) -> _Services:
     domain, key = settings.workos_authkit_domain, settings.workos_api_key
     assert domain is not None  # the settings were checked to hold both
     assert key is not None
-    fetch = Fetch(max_bytes=MAX_BYTES)
+    fetch = Fetch("authkit", max_bytes=MAX_BYTES)
     audience = settings.workos_client_id if settings.accept_client_id_audience else None
     workos = WorkOS(
         WorkOSPolicy(key.get_secret_value(), settings.workos_client_id, settings.workos_api_url),

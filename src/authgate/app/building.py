@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from authgate.app import tool_scopes
 from authgate.app.application import Application, Beside
 from authgate.app.behind import Behind, behind
 from authgate.app.core import MCP_PATH, Core, build_core, now
 from authgate.app.home import Home, home_of
-from authgate.app.issuing import Ground, Issuing
+from authgate.app.issuing import Ground, Issuing, Job
 from authgate.app.live import Live
+from authgate.app.observing import watched_directory, watched_store, watching
 from authgate.app.rollout import applying, rollout_of
 from authgate.app.services import Services, looks_of
 from authgate.app.shared import SharedPath
@@ -66,7 +69,15 @@ def build(
     usage = ground.rollout.usage
     throttles = ground.parts.throttles
     lazy = (guarded, *issuing.lazy, usage, throttles)
-    jobs = (*issuing.jobs, live.watch, usage.keep, services.keep, throttles.look)
+    looks: Job = partial(watching, core, throttles)
+    jobs: tuple[Job, ...] = (
+        *issuing.jobs,
+        live.watch,
+        usage.keep,
+        services.keep,
+        throttles.look,
+        looks,
+    )
     return Application(core, home, table, Beside(lazy, jobs, live, readiness))
 
 
@@ -93,9 +104,9 @@ def _issuing(ground: Ground) -> Issuing:
 def _parts(core: Core, home: Home) -> Parts:
     return Parts(
         policy=core.policy,
-        store=core.store,
-        passwords=home.directory,
-        social=home.social,
+        store=watched_store(core.store),
+        passwords=watched_directory(home.directory),
+        social=watched_directory(home.social),
         vault=core.vault,
         throttles=throttles_of(core),
         clock=now,

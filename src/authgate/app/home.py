@@ -181,7 +181,7 @@ def _people(core: Core) -> EmbeddedHome | SupabaseHome:
     from authgate.directories.supabase import SupabaseDirectory
     from authgate.fetch import Fetch
 
-    fetch = Fetch()
+    fetch = Fetch("supabase")
     policy = supabase_policy(core.settings)
     directory = SupabaseDirectory(policy, fetch, core.vault, core.store)
     return SupabaseHome(directory, fetch, callback_url(core.settings))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from authgate.app.core import Core, now
-from authgate.observe import log
+from authgate.observe import log, metrics
 from authgate.security.key_material import KeyUnusable
 from authgate.security.vault import SealedValueUnreadable
 from authgate.store.contract import StoreUnavailable
@@ -29,6 +29,7 @@ async def sweeping(core: Core) -> None:
                 audit_days=core.settings.audit_days,
             )
             await core.store.forget_signing_keys(now())
+            metrics.record.swept(swept.total, now())
             if swept.total:
                 log.debug("store.swept", rows=swept.total)
             pause = SWEEP_AGAIN if swept.total >= SWEEP_FULL else SWEEP_EVERY

@@ -28,10 +28,12 @@ from uvicorn.server import Server
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from authgate.app import build, build_core
+from authgate.app.observing import begin
 from authgate.cli.banner import banner
 from authgate.cli.common import REFUSED, explain, fail, load_settings, run_or_fail
 from authgate.cli.draining import END_NOW, ENDS, drain_first
 from authgate.cli.listening import BACKLOG, listen
+from authgate.cli.scraping import forget_worker, scraped
 from authgate.observe import log
 from authgate.settings import SettingsError, load
 from authgate.web.answers import AnswerCut
@@ -76,7 +78,8 @@ def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
         _raise_file_limit()
         _prepare(settings, workers)
         config = _config(partial(application, env_file, port), workers, settings.drain)
-        _serve(config, listener, settings.drain_delay)
+        with scraped(settings.metrics_bind, workers, port):
+            _serve(config, listener, settings.drain_delay)
 
 
 def _raise_file_limit() -> None:
@@ -168,6 +171,7 @@ def application(env_file: Path | None, port: int) -> Application:
         raise SystemExit(STARTUP_FAILURE) from None
     log.configure(settings.log_level)
     logging.getLogger("uvicorn.error").addFilter(_is_trouble)
+    begin(settings)
     built = build(settings)
     gc.set_threshold(COLLECT_AFTER)
     _at_hangup(built.live.look_again)
@@ -231,6 +235,12 @@ class _Supervisor(Multiprocess):
             # One that still comes up would die of it, and reads the file anyway.
             if worker.pid is not None and worker.is_ready(timeout=1):
                 os.kill(worker.pid, signal.SIGHUP)
+
+    def keep_subprocess_alive(self) -> None:
+        before = {worker.pid for worker in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {worker.pid for worker in self.processes}:
+            forget_worker(pid)
 
     def join_all(self) -> None:
         for listener in self.sockets:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from authgate.observe import metrics
 from authgate.protocol.errors import Reason, Refusal
 
 RETRY_AFTER = 1  # seconds; a call ends in a moment, and whoever comes back finds its room
@@ -69,12 +70,16 @@ class Slots:
         self._by_person[sub] = mine
         mine.add(1, stream=stream)
         self._all.add(1, stream=stream)
+        if stream:
+            metrics.record.stream(1)
 
     def give_back(self, sub: str, *, stream: bool) -> None:
         """What was taken."""
         mine = self._by_person[sub]
         mine.add(-1, stream=stream)
         self._all.add(-1, stream=stream)
+        if stream:
+            metrics.record.stream(-1)
         if not mine.calls and not mine.streams:
             del self._by_person[sub]
 

@@ -19,6 +19,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from authgate.observe import log
+from authgate.observe.outbound import answered, calling
 from authgate.protocol.errors import Reason, Refusal
 from authgate.web.sockets import watch_peer
 
@@ -57,9 +58,12 @@ class Upstream:
             headers = [*headers, ("content-length", str(len(body)))]
             body = _pieces(body)
         try:
-            return await session.request(
-                method, url, headers=headers, data=body, allow_redirects=False
-            )
+            with calling("upstream") as watched:
+                response = await session.request(
+                    method, url, headers=headers, data=body, allow_redirects=False
+                )
+                watched.outcome = answered(response.status)
+                return response
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             refusal = self._refusal(error)
             log.warning(

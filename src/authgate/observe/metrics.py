@@ -38,6 +38,9 @@ class Recorder:
     def swept(self, rows: int, at: float) -> None:
         """A sweep went well."""
 
+    def limit_fallbacks(self, more: int) -> None:
+        """So many more limits were judged without the store that nodes share."""
+
     def watched(self, values: Mapping[str, float]) -> None:
         """What is looked at now and then: gauges by the names that `prometheus` has for them."""
 

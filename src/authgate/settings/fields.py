@@ -184,10 +184,11 @@ class Settings(SupabaseSettings, WorkOSSettings, GatewaySettings):
         description="Demand a second factor from everybody (Supabase's people only): "
         "true or false.",
     )
-    metrics_bind: str | None = Field(
+    metrics_bind: Annotated[str, AfterValidator(values.bind)] | None = Field(
         None,
         validation_alias="AUTHGATE_METRICS_BIND",
-        description="Address of the metrics listener; refused yet.",
+        description="Address and port at which Prometheus finds /metrics: 127.0.0.1:9464; nothing "
+        "is counted if unset.",
     )
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(values.upper)

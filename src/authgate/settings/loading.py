@@ -161,8 +161,6 @@ def _contradictions(settings: Settings) -> list[str]:
             "nobody could sign in; unset it, or set SUPABASE_URL."
         )
     problems += gateway.problems(settings, own=f"{settings.public}/mcp")
-    if settings.metrics_bind is not None:
-        problems.append("AUTHGATE_METRICS_BIND: this version has no metrics listener yet.")
     if settings.social == "supabase" and not chosen:
         problems.append(
             "AUTHGATE_SOCIAL: GitHub and Google through Supabase sign in the people of a project; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ _LIMIT_STORE = re.compile(
 )
 _PORT = re.compile(r":([0-9]{1,5})(?:/[0-9]*)?\Z", re.ASCII)
 _PORTS = range(1, 65536)
+_PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _LIMIT = re.compile(r"[1-9][0-9]{0,6}/(?:[1-9][0-9]{0,3} ?)?(?:second|minute|hour|day)s?", re.ASCII)
 
 
@@ -142,6 +143,19 @@ def known_networks(names: tuple[str, ...]) -> tuple[str, ...]:
         except ValueError:
             raise ValueError("write addresses or CIDR ranges, for example: 10.0.0.0/8") from None
     return names
+
+
+def bind(value: str) -> str:
+    """An address of this machine and a port; names would have to be looked up."""
+    host, _, port = value.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if (":" in bare) == (bare == host) or not _PORT.fullmatch(port) or int(port) > 65535:
+        raise ValueError("write an address and a port: 127.0.0.1:9464")
+    try:
+        ip_address(bare)
+    except ValueError:
+        raise ValueError("write an address and a port: 127.0.0.1:9464") from None
+    return value
 
 
 def limit(value: str) -> str:

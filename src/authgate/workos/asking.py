@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from authgate.observe import log
+from authgate.observe.outbound import answered, calling
 from authgate.workos import reading
 from authgate.workos.exchange import Exchange, Lost, current
 from authgate.workos.values import Kind, Trouble
@@ -98,8 +99,12 @@ class Asking:
         seen, cause, began = Exchange(), "", time.monotonic()
         token = current.set(seen)
         try:
-            # The SDK's own retries wait as long as a Retry-After says, and repeat anything.
-            await call(sdk, {"timeout": seconds, "max_retries": 0})
+            with calling("workos") as watched:
+                try:
+                    # Its own retries wait as long as a Retry-After says, and repeat anything.
+                    await call(sdk, {"timeout": seconds, "max_retries": 0})
+                finally:
+                    watched.outcome = answered(seen.status or 0)
         except Lost as lost:
             log.warning("workos.unanswered", call=name, cause=lost.why)
             return Trouble(Kind.UNAVAILABLE), not lost.sent
