@@ -3,11 +3,14 @@
 A key name that is not known may be a rotation or a stranger's invention: it causes a look at most
 once in a cooldown, for everybody together. So made-up names cost one request in that time, and a
 real rotation is seen that much later at worst, whoever else is asking. (Remembering every unknown
-name would need a bound of its own, and would delay the very key that is about to appear.)
+name would need a bound of its own, and would delay the very key that is about to appear.) Whose key
+is known never waits for a look: a project that accepts connections and says nothing would else hold
+up every call, a whole deadline each.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,6 +26,9 @@ from authgate.observe import log
 
 KEEP = 600.0  # what Supabase itself tells caches
 COOLDOWN = 10.0
+LOOK = (
+    1.5  # seconds that a call waits for an unknown key: less than the gateway waits for a verdict
+)
 STALE = 3600.0  # an outage must not lock out people whose key we know; nor may a withdrawn one live
 MAX_KEYS = 32
 _KEY = "jwks"
@@ -46,11 +52,16 @@ class ProjectKeys:
         now = self._clock()
         due = now - self._fetched >= KEEP or kid not in self._keys
         if due and (now - self._tried >= COOLDOWN or self._asking.holds(_KEY)):
-            await self._asking.get(_KEY, self._refresh)
+            look = self._asking.begin(_KEY, self._refresh)
+            if (kid not in self._keys or self._are_stale()) and not await _ends(look):
+                return Unavailable(RETRY_OUTAGE)
         unsure = self._failed and kid not in self._keys  # it may be the new key, behind the outage
-        if unsure or self._clock() - self._fetched >= STALE:
+        if unsure or self._are_stale():
             return Unavailable(RETRY_OUTAGE)
         return self._keys.get(kid)
+
+    def _are_stale(self) -> bool:
+        return self._clock() - self._fetched >= STALE
 
     async def close(self) -> None:
         """Drop what is being asked."""
@@ -68,6 +79,14 @@ class ProjectKeys:
         self._keys = dict(filter(None, map(_read, found[:MAX_KEYS])))
         self._fetched = self._clock()
         self._failed = False
+
+
+async def _ends(look: asyncio.Task[None]) -> bool:
+    """Wait for it, but not for long; it goes on for whoever comes next."""
+    done, _ = await asyncio.wait([look], timeout=LOOK)
+    for task in done:
+        task.result()  # a bug is told to whoever waited for it
+    return bool(done)
 
 
 def _read(jwk: object) -> tuple[str, PublicKey] | None:
