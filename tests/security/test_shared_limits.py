@@ -80,6 +80,12 @@ async def back(node: Throttles) -> None:
             await asyncio.sleep(0.01)
 
 
+async def settled(node: Throttles) -> None:
+    """Wait for what goes on behind the backs of those who hung up."""
+    assert node._shared is not None
+    await asyncio.gather(*node._shared._settling)
+
+
 def lost(node: Throttles) -> bool:
     return node._shared is not None and node._shared.lost
 
@@ -220,7 +226,7 @@ async def test_a_cancelled_attempt_gives_its_place_back(valkey: Valkey, content:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*one._settling)
+        await settled(one)
         assert not [key for key in content.keys("*") if key.endswith(":judged")]
         assert await sign_in(other, right=True) is None
         assert one._turns._taken == {}
@@ -237,7 +243,7 @@ async def test_calls_given_up_midway_leave_no_answer_for_others(
             await asyncio.sleep(n % 30 / 10_000)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        await asyncio.gather(*node._settling)
+        await settled(node)
         assert node.fallbacks == 0
         assert not [key for key in content.keys("*") if key.endswith(":judged")]
         assert await sign_in(node, right=True) is None

@@ -11,7 +11,6 @@ before they verify.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 import time
@@ -90,7 +89,6 @@ class Throttles:
         self._turns = Turns()
         self._shared = shared
         self._pepper = shared.pepper if shared is not None else secrets.token_bytes(32)
-        self._settling: set[asyncio.Task[None]] = set()
 
     @property
     def fallbacks(self) -> int:
@@ -104,7 +102,6 @@ class Throttles:
 
     async def close(self) -> None:
         """Let the last verdicts reach the shared store, then let go of it."""
-        await asyncio.gather(*self._settling, return_exceptions=True)
         if self._shared is not None:
             await self._shared.close()
 
@@ -148,7 +145,7 @@ class Throttles:
         finally:
             self._settle(places, attempt.verdict)
             if self._shared is not None:
-                await self._told(self._shared, name, places, attempt.verdict)
+                await self._shared.settle(name, places, attempt.verdict)
 
     async def _admit(self, name: str, places: list[Place]) -> int | None:
         """Take a turn for all places; seconds to wait instead if a limit is used up."""
@@ -191,7 +188,7 @@ class Throttles:
             return max(seconds for seconds in here if seconds)
         patience, pause = time.monotonic() + WAIT_AT_MOST, LOOK_AGAIN
         while True:
-            wait, full = await self._judged(shared, name, places)
+            wait, full = await shared.judge(name, places)
             if wait is not None:
                 return wait
             if full is None:
@@ -202,16 +199,6 @@ class Throttles:
                 return 1
             pause = min(2 * pause, LOOK_AT_LEAST)
 
-    async def _judged(
-        self, shared: SharedLimits, name: str, places: list[Place]
-    ) -> tuple[int | None, int | None]:
-        """Ask for a place; whoever leaves before the answer came gives it back."""
-        try:
-            return await shared.judge(name, places)
-        except asyncio.CancelledError:
-            self._tell(shared, name, places, None)
-            raise
-
     def _settle(self, places: list[Place], verdict: bool | None) -> None:
         if verdict is True:
             places[0].brake.clear(places[0].key)
@@ -219,26 +206,6 @@ class Throttles:
             for place in places:
                 place.brake.hit(place.key)
         self._turns.leave(map(_turn, places))
-
-    async def _told(
-        self, shared: SharedLimits, name: str, places: list[Place], verdict: bool | None
-    ) -> None:
-        # Shielded: a caller who hangs up must not take the verdict along.
-        await asyncio.shield(self._tell(shared, name, places, verdict))
-
-    def _tell(
-        self, shared: SharedLimits, name: str, places: list[Place], verdict: bool | None
-    ) -> asyncio.Task[None]:
-        """Tell the store, which may be lost: then what was reserved there ends by itself."""
-
-        async def tell() -> None:
-            with suppress(LimitStoreLost):
-                await shared.settle(name, places, verdict)
-
-        task = asyncio.create_task(tell())
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-        return task
 
     # --- all else -----------------------------------------------------------------------------
 

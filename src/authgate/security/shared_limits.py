@@ -18,7 +18,8 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -40,7 +41,10 @@ PREFIX = "authgate:limits:"
 _NAMED = re.compile(r"(-?[A-Z]{2,20})\b")
 _SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
 
+Judged = tuple[int | None, int | None]
+"""Seconds to wait, or the index of a place all of which is taken by others; else it may go on."""
 Mode = Literal["judge", "right", "wrong", "unsaid", "hit", "look"]
+_DECIDES = ("judge", "hit", "look")
 
 
 class SharedLimits:
@@ -59,6 +63,7 @@ class SharedLimits:
         self.fallbacks = 0
         self._back_at: float | None = None
         self._returning: asyncio.Task[None] | None = None
+        self._settling: set[asyncio.Task[None]] = set()
         self._node = secrets.token_hex(6)
         self._ids = itertools.count()
         self._redis: Any = Redis(
@@ -85,21 +90,51 @@ class SharedLimits:
 
     # --- what is asked of it ------------------------------------------------------------------
 
-    async def judge(self, attempt: str, places: Sequence[Place]) -> tuple[int | None, int | None]:
+    async def judge(self, attempt: str, places: Sequence[Place]) -> Judged:
         """May this attempt be judged? If so, it counts as being judged until `settle`.
 
-        Else seconds to wait, or the index of a place all of which is taken by others being judged.
-        Raises `LimitStoreLost`, like all of these.
+        Raises `LimitStoreLost`, as `hit` and `retry_after` do. Whoever leaves before the answer
+        came gives the place back when it came: sooner, on another connection, that might be heard
+        before the question.
         """
+        asking = asyncio.create_task(self._judge(attempt, places))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            self._later(self._give_back(asking, attempt, places))
+            raise
+
+    async def _judge(self, attempt: str, places: Sequence[Place]) -> Judged:
         said, number = await self._ask("judge", attempt, places)
         if said == "blocked":
             return retry_in(number / 1e6), None
         return None, number if said == "full" else None
 
+    async def _give_back(
+        self, asking: asyncio.Task[Judged], attempt: str, places: Sequence[Place]
+    ) -> None:
+        with suppress(LimitStoreLost):
+            if await asking == (None, None):
+                await self._ask("unsaid", attempt, places)
+
     async def settle(self, attempt: str, places: Sequence[Place], verdict: bool | None) -> None:
-        """The attempt was right (its first place forgets), wrong (all count), or was not judged."""
+        """The attempt was right (its first place forgets), wrong (all count), or was not judged.
+
+        A caller who hangs up meanwhile does not take the verdict along. If the store is lost, what
+        was reserved there ends by itself.
+        """
+        await asyncio.shield(self._later(self._settle(attempt, places, verdict)))
+
+    async def _settle(self, attempt: str, places: Sequence[Place], verdict: bool | None) -> None:
         mode: Mode = "unsaid" if verdict is None else "right" if verdict else "wrong"
-        await self._ask(mode, attempt, places)
+        with suppress(LimitStoreLost):
+            await self._ask(mode, attempt, places)
+
+    def _later(self, rest: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(rest)
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        return task
 
     async def hit(self, place: Place) -> int | None:
         """Count a hit; seconds to wait if it is one too many (it is then not counted)."""
@@ -129,7 +164,8 @@ class SharedLimits:
             self._lose(trouble)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let the last verdicts arrive, then let go of the connections."""
+        await asyncio.gather(*self._settling, return_exceptions=True)
         if self._returning is not None:
             self._returning.cancel()
             await asyncio.gather(self._returning, return_exceptions=True)
@@ -163,7 +199,7 @@ class SharedLimits:
                 return await self._call(mode, name, places)
             except Exception as error:  # whatever listens there, no sign-in may break of it
                 self._lose(_named(error))
-        self.fallbacks += 1
+        self.fallbacks += mode in _DECIDES
         raise LimitStoreLost
 
     async def _call(self, mode: Mode, name: str, places: Sequence[Place]) -> tuple[str, int]:

@@ -23,12 +23,10 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@]+", re.ASCII)
 LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.ASCII)
 _LIMIT_STORE = re.compile(
     r"(?:(?:rediss?|valkeys?)://(?:[A-Za-z0-9._~%!$&'()*+,;=-]*:[A-Za-z0-9._~%!$&'()*+,;=-]+@)?"
-    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:/[0-9]{0,3})?"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?(?:/[0-9]{0,3})?"
     r"|unix://(?:[A-Za-z0-9._~%-]*:[A-Za-z0-9._~%-]+@)?/[A-Za-z0-9._/-]+)",
     re.ASCII,
 )
-_PORT = re.compile(r":([0-9]{1,5})(?:/[0-9]*)?\Z", re.ASCII)
-_PORTS = range(1, 65536)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _LIMIT = re.compile(r"[1-9][0-9]{0,6}/(?:[1-9][0-9]{0,3} ?)?(?:second|minute|hour|day)s?", re.ASCII)
 
@@ -167,8 +165,8 @@ def limit(value: str) -> str:
 def limit_store(value: SecretStr) -> SecretStr:
     # Checked by hand: the client would take options from the query, such as not to look at a
     # certificate, and say nothing of what it does not know.
-    text = value.get_secret_value()
-    if not _LIMIT_STORE.fullmatch(text) or int((_PORT.search(text) or ["", "1"])[1]) not in _PORTS:
+    match = _LIMIT_STORE.fullmatch(value.get_secret_value())
+    if not match or not 1 <= int(match["port"] or 1) <= 65535:
         raise ValueError(
             "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT/0 (valkey:// and "
             "valkeys:// do as well), or unix:///PATH; percent-encode what is not a letter or digit "
