@@ -10,6 +10,7 @@ from authgate.app.behind import Behind, behind
 from authgate.app.core import MCP_PATH, Core, build_core, now
 from authgate.app.home import Home, home_of
 from authgate.app.issuing import Ground, Issuing, Job
+from authgate.app.jobs import Clock
 from authgate.app.live import Live
 from authgate.app.observing import watched_directory, watched_store, watching
 from authgate.app.rollout import applying, rollout_of
@@ -55,7 +56,12 @@ def build(
     live.apply(tool_scopes.applying(ground.tools, settings))
     issuing = _issuing(ground)
     services = Services(looks_of(core, home))
-    readiness = Readiness(core.store, lambda: core.keys.readable, services.report)
+    clock = Clock(core)
+    readiness = Readiness(
+        core.store,
+        lambda: core.keys.readable,
+        lambda: {"clock": clock.said, **services.report()},
+    )
     guarded = behind(core) if inside is None else inside
     gate = tool_scopes.gate(ground, guarded, issuing.guard.challenger)
     table: dict[str, App] = {
@@ -77,6 +83,7 @@ def build(
         services.keep,
         throttles.look,
         looks,
+        clock.watch,
     )
     return Application(core, home, table, Beside(lazy, jobs, live, readiness))
 

@@ -6,9 +6,11 @@ No job ends because of a trouble that may pass, and none holds anybody up.
 from __future__ import annotations
 
 import asyncio
+import time
 
 from authgate.app.core import Core, now
 from authgate.observe import log, metrics
+from authgate.protocol import clock
 from authgate.security.key_material import KeyUnusable
 from authgate.security.vault import SealedValueUnreadable
 from authgate.store.contract import StoreUnavailable
@@ -17,6 +19,7 @@ SWEEP_EVERY = 60.0
 SWEEP_FULL = 500  # a sweep that found this many rows is followed by another
 SWEEP_AGAIN = 0.1  # 5,000 rows a second: a flood of requests must not outrun its removal
 KEYS_EVERY = 5.0
+CLOCK_EVERY = 60.0
 
 
 async def sweeping(core: Core) -> None:
@@ -40,6 +43,49 @@ async def sweeping(core: Core) -> None:
             log.error("store.sweep_broken", error=type(trouble).__name__)
             pause = SWEEP_EVERY
         await asyncio.sleep(pause)
+
+
+class Clock:
+    """Our clock beside the database's, looked at once a minute. `said` is for `/readyz`.
+
+    It never makes a node unready. Two clocks cannot tell which of them is wrong, and where it is
+    the database's every node would leave at once. It is told loudly instead: an error in the log
+    each minute, a gauge, and an alert that comes with it.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.said = "unknown"
+
+    async def watch(self) -> None:
+        """Look for as long as the process lives and there is another clock."""
+        while True:
+            try:
+                before = time.time()
+                shared = await self._core.store.clock()
+                if shared is None:
+                    self.said = "ok"
+                    return
+                self._judge(clock.offset(before, time.time(), shared))
+            except StoreUnavailable:
+                self.said = "unknown"  # told by others, and louder
+            except Exception as trouble:  # a bug too: the watch must not end unheard
+                log.error("clock.watch_broken", error=type(trouble).__name__)
+            await asyncio.sleep(CLOCK_EVERY)
+
+    def _judge(self, ahead: float) -> None:
+        metrics.record.watched({"authgate_clock_offset_seconds": ahead})
+        off = f"off by {abs(ahead):.0f} s"
+        self.said = "ok"
+        match clock.judge(ahead):
+            case "warn":
+                self.said = off
+                log.warning("clock.off", seconds=round(ahead, 1))
+            case "error":
+                self.said = off
+                log.error("clock.off", seconds=round(ahead, 1))
+            case "fine":
+                pass
 
 
 async def reading_keys(core: Core) -> None:

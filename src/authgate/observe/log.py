@@ -20,6 +20,7 @@ from authgate.observe.about import About, current
 from authgate.protocol.errors import Reason, Refusal, printable
 
 _log: Any = structlog.get_logger("authgate")
+_debugging = False  # asked once a request: to find out by a line that is dropped costs a microsecond
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -46,8 +47,9 @@ class _Lossy:
 
 def configure(level: str) -> None:
     """Set the level (one of `LEVELS`) and the form of every line, ours and the libraries'."""
-    global _log
+    global _log, _debugging
     _log = structlog.get_logger("authgate")
+    _debugging = level == "DEBUG"
     terminal = sys.stderr.isatty()
     renderer: Any = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
@@ -70,7 +72,8 @@ def configure(level: str) -> None:
 def as_library() -> None:
     """Lines go to the standard library's logger `authgate`: the process is somebody else's, and so
     is what becomes of its log. Nothing global is set."""
-    global _log
+    global _log, _debugging
+    _debugging = True  # as it turns out: the level is the host's
     _log = structlog.wrap_logger(
         logging.getLogger("authgate"),
         processors=[
@@ -167,6 +170,8 @@ def done(scope: Mapping[str, Any], about: About, seconds: float) -> None:
     At DEBUG only: a proxy in front writes such lines anyway, and a line each would cost a good
     share of a token request. The route's name stands for the path, so no address is in it.
     """
+    if not _debugging:
+        return
     _log.debug(
         "request.done",
         endpoint=about.endpoint,

@@ -75,11 +75,20 @@ class Store(KeysAndTrail, Protocol):
     async def open(self) -> None:
         """Create or migrate the schema, then get ready. Raises `StoreTooNew`."""
 
+    async def pending(self) -> Sequence[str]:
+        """The revisions by which `open` would bring the schema up, oldest first; changes nothing.
+
+        Need not be open. Raises `StoreTooNew`.
+        """
+
     async def close(self) -> None:
         """Finish what was accepted, then let go of the engine. Safe to call twice."""
 
     async def ping(self) -> None:
         """Return if the store can read and write; raise `StoreUnavailable` otherwise."""
+
+    async def clock(self) -> float | None:
+        """The time that all nodes share, in seconds since the epoch; None if there is only ours."""
 
     async def sweep(
         self, now: int, *, access_ttl: int, audit_days: int = 0, batch: int = 500

@@ -32,6 +32,10 @@ class PostgresStore(Steps, Upkeep, Sweep, Social, PeopleElsewhere, Rollout, Keys
         if writable.rows != [("off",)] or not revision.rows:
             raise StoreUnavailable("the database is read-only now")
 
+    async def clock(self) -> float | None:
+        found = await self._one(sql.CLOCK)
+        return int(found[0]) / 1000 if found is not None else None
+
     async def client(self, client_id: str) -> Client | None:
         return await self._clients.get(client_id)
 

@@ -1061,6 +1061,8 @@ REVOKE_API_KEY_TOLD = (
 
 LOCK_SIGNING_KEYS = "SELECT pg_advisory_xact_lock(7310201, 2) AS pg_advisory_xact_lock_1"
 
+CLOCK = "SELECT CAST(floor(EXTRACT(epoch FROM clock_timestamp()) * 1000) AS BIGINT) AS floor_1"
+
 WRITABLE = "SELECT current_setting('transaction_read_only') AS current_setting_1"
 
 SUPERSEDE_SIGNING_KEY_TOLD = (
@@ -1808,6 +1810,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "key_id",
     ),
     LOCK_SIGNING_KEYS: (),
+    CLOCK: (),
     WRITABLE: (),
     SUPERSEDE_SIGNING_KEY_TOLD: (
         "signing_keys_kid",

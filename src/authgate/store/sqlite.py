@@ -45,6 +45,9 @@ class SqliteStore(PeopleElsewhere, Rollout, KeysAndTrail):
         self._reader.one(sql.REVISION)
         await self._write(sqlite_steps.ping)
 
+    async def clock(self) -> float | None:
+        return None
+
     async def sweep(
         self, now: int, *, access_ttl: int, audit_days: int = 0, batch: int = 500
     ) -> Swept:

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import CTE, ClauseElement, ColumnElement, delete, func, literal_column, select
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ClauseElement,
+    ColumnElement,
+    cast,
+    delete,
+    extract,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql
 
 from authgate.store import (
@@ -85,6 +96,13 @@ _JOINED: dict[str, ClauseElement] = {
         func.pg_advisory_xact_lock(literal_column("7310201"), literal_column("2"))
     ),
     # What the server would do with a write now: on a standby it is read-only, whatever was set.
+    # in milliseconds, which are a whole number
+    "clock": select(
+        cast(
+            func.floor(extract("epoch", func.clock_timestamp()) * literal_column("1000")),
+            BigInteger,
+        )
+    ),
     "writable": select(func.current_setting(literal_column("'transaction_read_only'"))),
     "supersede_signing_key_told": told(_superseded).add_cte(
         insert_if(signing_keys, _superseded).cte("kept")
