@@ -225,6 +225,7 @@ BAD = {
     "AUTHGATE_UPSTREAM_LIMIT": [("0", "above 0")],
     "AUTHGATE_UPSTREAM_LIMIT_PERSON": [("-1", "above 0")],
     "AUTHGATE_DRAIN": [("0", "above 0"), ("1h", "whole number")],
+    "AUTHGATE_DRAIN_DELAY": [("-1", "0 or more"), ("3601", "3600 or less"), ("x", "whole number")],
     "AUTHGATE_UPSTREAM_COMMAND": [
         ("'npx server", "no closing quotation"),
         ("  ", "a program and its arguments"),
