@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
 
 from authgate.app import jobs
 from authgate.store.contract import StoreUnavailable, Swept
@@ -96,3 +98,45 @@ async def test_the_watch_makes_a_key_that_is_due_and_uses_it(
                 job.cancel()
         assert len(await store.signing_keys()) == 2
         assert rings[0].jwks() == rings[1].jwks()
+
+
+# --- the clock ------------------------------------------------------------------------------------
+
+
+async def looked(shared: Any) -> tuple[str, list[str]]:
+    """What `/readyz` and the log say after one look."""
+
+    async def clock() -> float | None:
+        return shared() if callable(shared) else shared
+
+    core: Any = SimpleNamespace(store=SimpleNamespace(clock=clock))
+    watched = jobs.Clock(core)
+    with structlog.testing.capture_logs() as lines:
+        running = asyncio.create_task(watched.watch())
+        await asyncio.sleep(0.05)
+        running.cancel()
+    return watched.said, [f"{line['log_level']} {line['event']}" for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said", "told"),
+    [
+        (0, "ok", []),
+        (10, "off by 10 s", ["warning clock.off"]),
+        (-300, "off by 300 s", ["error clock.off"]),
+        (300, "off by 300 s", ["error clock.off"]),
+    ],
+)
+async def test_a_clock_that_is_off_is_told(ahead: int, said: str, told: list[str]) -> None:
+    assert await looked(lambda: time.time() - ahead) == (said, told)
+
+
+async def test_where_there_is_one_clock_there_is_nothing_to_tell() -> None:
+    assert await looked(None) == ("ok", [])
+
+
+async def test_a_store_that_is_away_says_nothing_of_the_clock() -> None:
+    def away() -> float:
+        raise StoreUnavailable("restarting")
+
+    assert await looked(away) == ("unknown", [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -14,6 +15,11 @@ from tests.store.contract.samples import audit, client, issue, redeem
 
 async def test_well(store: Store) -> None:
     await store.ping()
+
+
+async def test_the_time_that_all_nodes_share(store: Store) -> None:
+    shared = await store.clock()
+    assert shared is None or abs(shared - time.time()) < 5
 
 
 async def test_what_was_accepted_is_finished_before_closing(engine: Engine, store: Store) -> None:
