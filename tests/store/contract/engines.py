@@ -105,35 +105,36 @@ class PostgresEngine:
 
     @contextlib.contextmanager
     def failing(self, verb: str, table: str) -> Iterator[None]:
-        self._run(
+        self.run(
             "CREATE FUNCTION {schema}.planted() RETURNS trigger LANGUAGE plpgsql "
             "AS $$ BEGIN RAISE EXCEPTION 'planted fault'; END $$"
         )
-        self._run(
+        self.run(
             f"CREATE TRIGGER planted BEFORE {verb} ON {{schema}}.{table} "
             "FOR EACH ROW EXECUTE FUNCTION {schema}.planted()"
         )
         try:
             yield
         finally:
-            self._run("DROP FUNCTION {schema}.planted CASCADE")
+            self.run("DROP FUNCTION {schema}.planted CASCADE")
 
     def rows(self) -> Rows:
-        tables = self._run(
+        tables = self.run(
             "SELECT tablename FROM pg_tables WHERE schemaname = {name} ORDER BY tablename"
         )
         return {
-            t: sorted(self._run(f"SELECT * FROM {{schema}}.{t}"), key=repr)  # noqa: S608 (a name)
+            t: sorted(self.run(f"SELECT * FROM {{schema}}.{t}"), key=repr)  # noqa: S608 (a name)
             for (t,) in tables
         }
 
     def troubles(self) -> object:
-        return self._run(
+        return self.run(
             "SELECT deadlocks, xact_rollback FROM pg_stat_database "
             "WHERE datname = current_database()"
         )
 
-    def _run(self, statement: str) -> list[tuple[Any, ...]]:
+    def run(self, statement: str) -> list[tuple[Any, ...]]:
+        """One statement, with `{schema}` in it where the schema's name belongs."""
         asked = sql.SQL(statement).format(
             schema=sql.Identifier(self.schema), name=sql.Literal(self.schema)
         )
