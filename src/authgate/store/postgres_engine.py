@@ -9,13 +9,13 @@ contract but opening and closing. Neighbours: `postgres_pool` and `postgres_wire
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from authgate.store import postgres_sql, rows
 from authgate.store.contract import StoreUnavailable
 from authgate.store.postgres_pool import Pool, PostgresPolicy
 from authgate.store.postgres_reader import Memory
-from authgate.store.postgres_schema import Place, prepare
+from authgate.store.postgres_schema import Place, pending, prepare
 from authgate.store.postgres_wire import Given, Result, Row, Statement
 
 
@@ -41,6 +41,9 @@ class Engine:
             return
         await asyncio.to_thread(prepare, self._place)
         self._pool = Pool(self._place.connect, self._policy, prepare=self._place.may_prepare)
+
+    async def pending(self) -> Sequence[str]:
+        return await asyncio.to_thread(pending, self._place)
 
     async def close(self) -> None:
         pool, self._pool = self._pool, None

@@ -7,12 +7,12 @@ method of the contract but opening and closing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from authgate.store.contract import StoreUnavailable
-from authgate.store.sqlite_file import connect, prepare
+from authgate.store.sqlite_file import connect, pending, prepare
 from authgate.store.sqlite_reader import Reader
 from authgate.store.sqlite_writer import Writer, WriterPolicy
 
@@ -45,6 +45,9 @@ class Engine:
             await self._writer.close()
             self._writer = None
         self._reader.close()
+
+    async def pending(self) -> Sequence[str]:
+        return await asyncio.to_thread(pending, self._path, self._policy.busy_timeout)
 
     def _write(self, step: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         if self._writer is None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from authgate.store import sqlite_sql as sql
-from authgate.store.contract import StoreTooNew, StoreUnavailable
-from authgate.store.migrations import HEAD
+from authgate.store.contract import StoreUnavailable
+from authgate.store.migrations import HEAD, steps_from
+from authgate.store.revisions import is_ready
 
 # Primary result codes that say "not now" or "not on this disk": the caller may come again. All
 # others (a broken constraint, a statement that does not parse) are faults of ours and stay loud.
@@ -114,7 +115,7 @@ def prepare(path: Path, busy_timeout: float) -> None:
         db = connect(path, busy_timeout)
         try:
             _use_wal(db, busy_timeout)
-            if _revision(db) != HEAD and not _create(db):
+            if not is_ready(_revision(db)) and not _create(db):
                 migrate(db)
         finally:
             db.close()
@@ -171,7 +172,7 @@ def _create(db: sqlite3.Connection) -> bool:
 
 def migrate(db: sqlite3.Connection) -> None:
     """Upgrade under the write lock; whoever waited for it finds the work done."""
-    if _revision(db) == HEAD:
+    if is_ready(_revision(db)):
         return
     # SQLAlchemy and Alembic cost 0.3 s and 38 MiB, for what one start in many needs.
     from sqlalchemy import StaticPool, create_engine
@@ -184,21 +185,25 @@ def migrate(db: sqlite3.Connection) -> None:
         # Begun for SQLAlchemy first, or Alembic would think the transaction its own and end it.
         with engine.connect() as connection, connection.begin():
             db.execute("BEGIN IMMEDIATE")
-            revision = _revision(db)
-            if revision != HEAD:
-                _refuse_newer(revision)
+            if not is_ready(_revision(db)):
                 upgrade(connection)
     except DBAPIError as error:
         # Callers know the driver's errors, not SQLAlchemy's.
         raise error.orig or error from error
 
 
-def _refuse_newer(revision: str | None) -> None:
-    from authgate.store.migrations import known_revisions
-
-    if revision is not None and revision not in known_revisions():
-        raise StoreTooNew(
-            f"the database has schema revision {revision}, and this authgate knows revisions up to "
-            f"{HEAD}: it was written by a newer version; start that version, or restore a backup "
-            "from before the upgrade"
-        )
+def pending(path: Path, busy_timeout: float) -> tuple[str, ...]:
+    """The revisions that `prepare` would run, oldest first; nothing is made or changed."""
+    if not path.exists():
+        return steps_from(None)
+    try:
+        db = connect(path, busy_timeout)
+        try:
+            revision = _revision(db)
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        if (unavailable := as_unavailable(error)) is None:
+            raise
+        raise unavailable from error
+    return () if is_ready(revision) else steps_from(revision)

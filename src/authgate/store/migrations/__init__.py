@@ -3,6 +3,7 @@
 An engine compares the database's revision with `HEAD` itself and calls `upgrade` only when they
 differ, so that Alembic is imported on the first start and after an update, and never else. The
 caller holds the engine's lock and the transaction: a migration happens whole, once, or not at all.
+A revision is named `NNNN_since_MMMM` when programs that know MMMM can work on it (`revisions`).
 Revisions are frozen: they never import `schema`, which moves on. A test holds `HEAD` and `schema`
 to what the revisions make.
 """
@@ -27,12 +28,13 @@ def _config() -> Config:
     return config
 
 
-def known_revisions() -> frozenset[str]:
-    """Every revision that this version of authgate can upgrade from."""
+def steps_from(revision: str | None) -> tuple[str, ...]:
+    """The revisions that bring a schema of that one (None: an empty place) to HEAD, in order."""
     from alembic.script import ScriptDirectory
 
     scripts = ScriptDirectory.from_config(_config())
-    return frozenset(script.revision for script in scripts.walk_revisions())
+    steps = [script.revision for script in scripts.iterate_revisions(HEAD, revision or "base")]
+    return tuple(reversed(steps))
 
 
 def upgrade(connection: Connection) -> None:
