@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from authgate.security.limits import LimitPolicy, Throttles
 from authgate.security.shared_limits import SharedLimits
 from authgate.security.shared_script import SCRIPT
 from tests.clauses import clause
+from tests.live import reserved_port
+from tests.proxies.authority import made_authority
 from tests.security.making import make_vault
 from tests.security.test_limits import WHERE, WHO, Clock, sign_in
 from tests.valkey import Valkey
@@ -47,9 +50,20 @@ def own() -> Iterator[Valkey]:
         yield server
 
 
+SHORT = shared_limits.DEADLINE
+
+
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy with other tests is no lost store; whoever means one is `hasty`."""
     monkeypatch.setattr(shared_limits, "RETRY_EVERY", 0.05)
+    monkeypatch.setattr(shared_limits, "DEADLINE", 5.0)
+
+
+@pytest.fixture
+def hasty(_patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline as it is."""
+    monkeypatch.setattr(shared_limits, "DEADLINE", SHORT)
 
 
 @pytest.fixture
@@ -449,6 +463,30 @@ async def test_it_may_be_reached_by_its_socket(valkey: Valkey, content: Any) -> 
         assert await other.check_client("c1", WHERE) is not None
 
 
+async def test_its_certificate_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`valkeys` and `rediss`: by the authorities of the system, or those the operator names."""
+    authority, holder = made_authority(tmp_path), reserved_port()
+    port = holder.getsockname()[1]
+    served = (
+        *("--tls-port", str(port), "--tls-auth-clients", "no"),
+        *("--tls-cert-file", str(authority.chain), "--tls-key-file", str(authority.key)),
+        *("--tls-ca-cert-file", str(authority.root)),
+    )
+    with holder, Valkey(*served) as own:
+        url = f"valkeys://:{own.password}@localhost:{port}/0"
+        with capture_logs() as told:
+            async with nodes(url, 1) as (node,):
+                assert await sign_in(node, right=True) is None
+                assert lost(node)
+        assert [line["event"] for line in told] == ["limits.store_lost"]
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.root))
+        async with nodes(url, 1) as (node,):
+            assert await sign_in(node, right=True) is None
+            assert not lost(node)
+
+
 # --- when it is lost ------------------------------------------------------------------------------
 
 
@@ -483,7 +521,7 @@ async def test_the_scripts_of_a_store_that_was_emptied_come_back_without_a_word(
         assert node.fallbacks == 0
 
 
-async def test_frozen_it_costs_the_deadline_once(own: Valkey) -> None:
+async def test_frozen_it_costs_the_deadline_once(own: Valkey, hasty: None) -> None:
     async with nodes(own.url, 1) as (node,):
         assert await sign_in(node, right=False) is None
         own.freeze()
@@ -557,7 +595,7 @@ async def test_full_it_is_lost_and_found_again_when_there_is_room(own: Valkey) -
         b"",
     ],
 )
-async def test_whatever_else_listens_there_is_no_answer(answer: bytes) -> None:
+async def test_whatever_else_listens_there_is_no_answer(answer: bytes, hasty: None) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while await reader.read(4096):

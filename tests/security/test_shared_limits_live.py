@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from authgate.security import shared_limits
 from authgate.security.limits import Throttles
 from authgate.security.shared_limits import SharedLimits
 from tests.clauses import clause
@@ -31,6 +32,8 @@ def valkey() -> Iterator[Valkey]:
 
 def _node(url: str, ready: Any, judged: Any) -> None:
     """One process with a burst of wrong sign-ins, and how many of them were judged."""
+
+    shared_limits.DEADLINE = 5.0  # both have one small machine, and more tests beside them
 
     async def burst() -> int:
         node = Throttles(shared=SharedLimits(url, PEPPER))
