@@ -16,18 +16,18 @@ class Caddy(Front):
 
     def site(self, upstreams: Sequence[int]) -> str:
         host = "www.example.com" if "path" in self.file else "auth.example.com"
-        (upstream,) = upstreams
-        return as_deployed(
-            self.file,
-            ("{\n\tadmin off\n", "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n"),
-            {
-                "127.0.0.1:8000": f"127.0.0.1:{upstream}",
-                f"{host} {{": f"https://localhost:{self.port} {{",
-                "# tls ": "tls ",
-                f"/etc/ssl/{host}/fullchain.pem": str(self.authority.chain),
-                f"/etc/ssl/{host}/privkey.pem": str(self.authority.key),
-            },
-        )
+        changes = {
+            "# tls ": "tls ",
+            f"/etc/ssl/{host}/fullchain.pem": str(self.authority.chain),
+            f"/etc/ssl/{host}/privkey.pem": str(self.authority.key),
+        }
+        site, nodes = f"https://localhost:{self.port}", [f"127.0.0.1:{port}" for port in upstreams]
+        if "nodes" in self.file:  # by the environment, as compose.yaml does it
+            self.env |= {"SITE": site, "NODES": " ".join(nodes)}
+        else:
+            changes |= {f"{host} {{": f"{site} {{", "127.0.0.1:8000": nodes[0]}
+        listen = ("{\n\tadmin off\n", "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n")
+        return as_deployed(self.file, listen, changes)
 
     def prepare(self, site: str) -> list[str]:
         file = self.folder / "Caddyfile"

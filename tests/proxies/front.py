@@ -59,6 +59,7 @@ class Front:
         self.file = file
         self._reserved = reserved_port()
         self.port: int = self._reserved.getsockname()[1]
+        self.env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *upstreams: int, site: str | None = None) -> Self:
@@ -67,7 +68,7 @@ class Front:
         with (self.folder / "error.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
-                env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder)},
+                env=self.env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
