@@ -23,6 +23,7 @@ FACTS = {
     "seconds",
     "resumed",
     "left_out",
+    "servers_connected",
     "secret_key",
     "tables",
 }
@@ -125,7 +126,7 @@ def test_nobody_there(lived: Operator) -> None:
         port = held.getsockname()[1]
         done = lived.run("store", "copy", "--to", f"postgresql://me@127.0.0.1:{port}/authgate")
     assert (done.code, done.out) == (1, "")
-    assert f"127.0.0.1:{port}/authgate (schema authgate) cannot be used" in done.err
+    assert f"127.0.0.1:{port}/authgate cannot be reached" in done.err
     assert done.err.count("\n") == 1
 
 

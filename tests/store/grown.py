@@ -46,12 +46,12 @@ def _odd(column: Column[object], number: int) -> object:
 def _row(table: Table, number: int) -> list[object]:
     """An ordinary row; every seventh column that may be empty is."""
     row: list[object] = []
+    random = hashlib.sha256(f"{table.name} {number}".encode()).hexdigest()
     for place, column in enumerate(table.columns):
         if column.nullable and (number + place) % 7 == 0:
             row.append(None)
         elif isinstance(column.type, Text):
-            random = hashlib.sha256(f"{table.name} {column.name} {number}".encode())
-            row.append(random.hexdigest() if place == 0 else random.hexdigest()[:12])
+            row.append(random if place == 0 else random[place : place + 12])
         else:
             row.append(1_800_000_000 + number)
     return row

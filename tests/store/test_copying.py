@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,16 +22,19 @@ from sqlalchemy import Text
 from authgate.store import copying_postgres
 from authgate.store.contract import StoreTooNew
 from authgate.store.copying import Copied, CopyDiffers, copy
-from authgate.store.copying_end import COPYING, CopyRefused, End, shapes
+from authgate.store.copying_end import CopyRefused, End, shapes
 from authgate.store.copying_postgres import PostgresEnd
 from authgate.store.copying_sqlite import SqliteEnd
 from authgate.store.migrations import HEAD
+from authgate.store.postgres import PostgresStore
+from authgate.store.postgres_pool import PostgresPolicy
+from authgate.store.revisions import COPYING
 from authgate.store.schema import metadata
 from authgate.store.sqlite import SqliteStore
 from authgate.store.sqlite_file import prepare
 from tests import postgres
 from tests.store.conftest import ROOT
-from tests.store.grown import FEW, ODD_NUMBERS, ODD_TEXTS, grow
+from tests.store.grown import FEW, MANY, ODD_NUMBERS, ODD_TEXTS, grow
 
 Engine = Literal["sqlite", "postgres"]
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgres")
@@ -260,13 +265,46 @@ def test_kill_9_in_the_middle(
     assert empty[target].all_rows() == grown["sqlite"].all_rows()
 
 
+def test_a_large_installation_under_kill_9(empty: dict[Engine, Place], tmp_path: Path) -> None:
+    """200,000 refresh tokens of 50,000 connections, in the middle of which the copy is killed."""
+    large = Place("sqlite", tmp_path / "large.db", "")
+    grow(large.path, MANY)
+    target, seen = empty["postgres"], [0]
+    asked = "SELECT copied FROM @store_copy WHERE name = 'refresh_tokens'"
+    for more in (20_000, 60_000, 50_000):
+        with spawn(large, target, tmp_path) as process:
+            deadline = time.monotonic() + 60
+            while (now := _so_far(target, asked)) < seen[-1] + more:
+                assert process.poll() is None, "it ended by itself"
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.kill()
+        seen.append(_so_far(target, asked))
+        assert seen[-1] >= now
+    assert seen == sorted(seen)
+    assert 0 < seen[-1] < MANY["refresh_tokens"]
+    done = copied(large, target)
+    assert done.resumed
+    assert done.copied < done.rows - seen[-1] - MANY["grants"]
+    assert target.all_rows() == large.all_rows()
+
+
+def _so_far(place: Place, asked: str) -> int:
+    with contextlib.suppress(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return int(place.run(asked)[0][0])
+    return 0
+
+
 async def test_no_server_starts_on_half_a_copy(
     grown: dict[Engine, Place], empty: dict[Engine, Place]
 ) -> None:
-    with pytest.raises(Stopped):
-        copied(grown["sqlite"], empty["sqlite"], stop_at("grants", 1000))
-    with pytest.raises(StoreTooNew, match="copying"):
-        await SqliteStore(empty["sqlite"].path).open()
+    policy = PostgresPolicy(postgres.shared().url, empty["postgres"].schema)
+    stores = {"sqlite": SqliteStore(empty["sqlite"].path), "postgres": PostgresStore(policy)}
+    for engine in ENGINES:
+        with pytest.raises(Stopped):
+            copied(grown["sqlite"], empty[engine], stop_at("grants", 1000))
+        with pytest.raises(StoreTooNew, match="half of a copy"):
+            await stores[engine].open()
     with pytest.raises(CopyRefused, match="itself half a copy"):
         copied(empty["sqlite"], empty["postgres"])
 
@@ -381,7 +419,8 @@ def test_text_with_a_nul(empty: dict[Engine, Place], small: Place) -> None:
     with pytest.raises(CopyRefused, match=r"2 in clients\. .*--without-nul") as caught:
         copied(small, empty["postgres"])
     assert "mile" not in str(caught.value)
-    assert tables(empty["postgres"]) == []
+    assert not any(empty["postgres"].all_rows().values())
+    assert empty["postgres"].revision == HEAD
     done = copied(small, empty["postgres"], without_nul=True)
     assert done.left_out == {"clients": 2}
     wanted = small.all_rows()
@@ -444,11 +483,21 @@ def test_a_writer_that_does_not_end(
     grown: dict[Engine, Place], empty: dict[Engine, Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copying_postgres, "_WAIT", "50ms")
+    assert copied(grown["postgres"], empty["postgres"]).others == 0
     with psycopg.connect(postgres.shared().url) as writer:
         writer.execute(f"LOCK TABLE {grown['postgres'].schema}.bars IN ROW EXCLUSIVE MODE".encode())
         with pytest.raises(CopyRefused, match=r"in use\. Stop its servers"):
             copied(grown["postgres"], empty["sqlite"])
         writer.rollback()
+    server = psycopg.connect(postgres.shared().url, application_name="authgate")
+    with server:  # one that is idle cannot be kept out, and is told
+        assert copied(grown["postgres"], empty["sqlite"]).others == 1
+
+
+def test_text_that_is_none(empty: dict[Engine, Place], small: Place) -> None:
+    small.run("UPDATE bars SET reason = CAST(x'ff' AS TEXT) WHERE sub = 'Z'")
+    with pytest.raises(CopyRefused, match=r"table bars.*not UTF-8"):
+        copied(small, empty["postgres"])
 
 
 def test_postgresql_that_goes_away_and_comes_back(
@@ -461,7 +510,10 @@ def test_postgresql_that_goes_away_and_comes_back(
             if (phase, table, done) == ("copied", "refresh_tokens", 5000):
                 cluster.stop("immediate")
 
-        for telling, says in ((tell, "refresh_tokens|cannot be used"), (quiet, "cannot be used")):
+        for telling, says in (
+            (tell, "refresh_tokens|cannot be used"),
+            (quiet, "cannot be reached"),
+        ):
             source, target = grown["sqlite"].end(), PostgresEnd(secret, "authgate")
             with pytest.raises(CopyRefused, match=says) as caught:
                 copy(source, target, telling)

@@ -143,6 +143,13 @@ def _warn(copied: Copied, secret: SecretKey) -> None:
     for table, count in copied.left_out.items():
         rows = "1 row" if count == 1 else f"{count} rows"
         typer.echo(f"Left out: {rows} of {table} with a NUL character.", err=True)
+    if copied.others:
+        told = "a connection" if copied.others == 1 else f"{copied.others} connections"
+        typer.echo(
+            f"Warning: servers have {told} to the database that was copied. What one of them "
+            "writes to the old store from now on is lost: stop it.",
+            err=True,
+        )
     found = {"missing": "there is none here", "does not open": "these settings have another"}
     if secret in found:
         typer.echo(
@@ -163,6 +170,7 @@ def _facts(source: End, target: End, copied: Copied, secret: SecretKey) -> dict[
         "seconds": round(copied.copy_seconds, 3),
         "resumed": copied.resumed,
         "left_out": dict(copied.left_out),
+        "servers_connected": copied.others,
         "secret_key": secret,
         "tables": {
             name: {"rows": content.rows, "sha256": content.sha256}

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from authgate.store.copying_end import (
-    COPYING,
     PROGRESS,
     REVISIONS,
     CopyRefused,
@@ -31,6 +30,7 @@ from authgate.store.copying_end import (
     shapes,
 )
 from authgate.store.migrations import HEAD
+from authgate.store.revisions import COPYING
 
 Phase = Literal["read", "copied", "compared"]
 Tell = Callable[
@@ -48,13 +48,17 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """A copy that is whole: `copied` counts this run's rows, `left_out` those with a NUL."""
+    """A copy that is whole: `copied` counts this run's rows, `left_out` those with a NUL.
+
+    `others` are connections of servers to the source's database at the end, as far as can be told.
+    """
 
     tables: Mapping[str, Content]
     copied: int
     copy_seconds: float
     resumed: bool
     left_out: Mapping[str, int]
+    others: int
 
     @property
     def rows(self) -> int:
@@ -113,12 +117,14 @@ def copy(source: End, target: End, tell: Tell, *, without_nul: bool = False) -> 
     """
     source.hold()
     _must_be_current(source)
+    target.take()
+    resumed = target.revision() == COPYING
+    if not resumed:
+        _must_be_empty(target)  # once more below: this one spares the wait
     reading = _Reading(source, without_nul=not target.holds_nul)
     wanted = {shape.name: reading.content(shape, 0, "read", tell) for shape in shapes()}
     if reading.left_out and not without_nul:
         raise CopyRefused(_nul_sentence(reading.left_out, target))
-    target.take()
-    resumed = target.revision() == COPYING
     _resume(target, wanted) if resumed else _begin(target, wanted)
     began = time.monotonic()
     copied = sum(
@@ -127,7 +133,7 @@ def copy(source: End, target: End, tell: Tell, *, without_nul: bool = False) -> 
     seconds = time.monotonic() - began
     _compare(target, wanted, tell)
     _finish(target, source.last_number())
-    return Copied(wanted, copied, seconds, resumed, reading.left_out)
+    return Copied(wanted, copied, seconds, resumed, reading.left_out, source.others())
 
 
 def _canonical(rows: list[Row]) -> bytes:
@@ -157,6 +163,21 @@ def _must_be_current(source: End) -> None:
     )
 
 
+def _must_be_empty(target: End) -> None:
+    if target.revision() != HEAD:
+        raise CopyRefused(f"{_capital(target.name)} is not as this authgate made it.")
+    full = [
+        shape.name
+        for shape in shapes()
+        if target.run(f"SELECT 1 FROM {target.table(shape.name)} LIMIT 1")  # noqa: S608 (a name)
+    ]
+    if full:
+        raise CopyRefused(
+            f"{_capital(target.name)} is not empty: there are rows in {', '.join(full)}. "
+            "Nothing was copied; copy into an empty one."
+        )
+
+
 def _nul_sentence(left_out: Mapping[str, int], target: End) -> str:
     told = ", ".join(f"{count} in {table}" for table, count in left_out.items())
     return (
@@ -177,18 +198,7 @@ def _begin(target: End, wanted: Mapping[str, Content]) -> None:
     """Mark an empty store as the target of this very source."""
     progress, revisions = target.table(PROGRESS), target.table(REVISIONS)
     with target.transaction():
-        if target.revision() != HEAD:
-            raise CopyRefused(f"{_capital(target.name)} is not as this authgate made it.")
-        full = [
-            name
-            for name in wanted
-            if target.run(f"SELECT 1 FROM {target.table(name)} LIMIT 1")  # noqa: S608 (a name)
-        ]
-        if full:
-            raise CopyRefused(
-                f"{_capital(target.name)} is not empty: there are rows in {', '.join(full)}. "
-                "Nothing was copied; copy into an empty one."
-            )
+        _must_be_empty(target)
         target.run(
             f"CREATE TABLE {progress} (name TEXT PRIMARY KEY, copied BIGINT NOT NULL, "
             "last_key TEXT, source TEXT NOT NULL)"

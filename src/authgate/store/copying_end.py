@@ -17,11 +17,8 @@ from authgate.store.schema import metadata
 
 BATCH = 1000  # rows a transaction: few enough to lose nothing much, many enough to pay its flush
 
-# The tables that every copy makes and drops, and the revision of a store that holds half a copy. No
-# version of authgate knows a revision of that name, so none starts on such a store.
-PROGRESS = "store_copy"
+PROGRESS = "store_copy"  # the table that every copy makes and drops
 REVISIONS = "alembic_version"
-COPYING = "copying"
 
 Row = tuple[Any, ...]
 Key = tuple[Any, ...]
@@ -97,6 +94,9 @@ class End(Protocol):
 
     def go_on_after(self, number: int) -> None:
         """Number the next audit event beyond `number`."""
+
+    def others(self) -> int:
+        """How many connections servers have to the database, where they cannot be kept out."""
 
     def close(self) -> None:
         """Let go of everything; nothing that was not committed stays."""

@@ -10,16 +10,15 @@ whatever the database's own collation is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
 
 import psycopg
 from psycopg import errors
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import make_conninfo
 
+from authgate.store.contract import StoreTooNew, StoreUnavailable
 from authgate.store.copying_end import (
     BATCH,
-    COPYING,
     PROGRESS,
     REVISIONS,
     CopyRefused,
@@ -30,8 +29,11 @@ from authgate.store.copying_end import (
     where_after,
 )
 from authgate.store.migrations import HEAD
+from authgate.store.postgres_pool import PostgresPolicy
+from authgate.store.postgres_schema import Place, prepare
+from authgate.store.revisions import COPYING
 
-_CONNECT = 10  # seconds
+_WHO = "authgate store copy"
 _WAIT = "5s"  # for writers that are about to end
 
 
@@ -41,9 +43,10 @@ class PostgresEnd:
     holds_nul = False
 
     def __init__(self, url: str, schema: str) -> None:
-        self._url = url
+        self._place = _place(url, schema)
         self._schema = schema
-        self.name = f"the PostgreSQL store {_place(url)} (schema {schema})"
+        self.name = f"the PostgreSQL store {self._place.named} (schema {schema})"
+        self._held = ExitStack()
         self._db: psycopg.Connection[Row] | None = None
 
     def hold(self) -> None:
@@ -68,25 +71,17 @@ class PostgresEnd:
             self._prepare()
 
     def _prepare(self) -> None:
-        from authgate.store import postgres_sql as sql
-
-        if self.revision() is not None:
-            return
-        with self.transaction():
-            self._execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(self._schema)}")
-            for statement in sql.SCHEMA.split("\n\n"):
-                self._execute(statement.replace("@.", _quoted(self._schema) + "."))
-            self._execute(f"INSERT INTO {self.table(REVISIONS)} VALUES (%s)", (HEAD,))  # noqa: S608
+        with self._named():
+            try:
+                prepare(self._place)
+            except (StoreUnavailable, StoreTooNew) as error:
+                raise CopyRefused(f"{_capital(self.name)}: {error}.") from error
 
     def _connect(self) -> None:
-        with self._named():
-            self._db = psycopg.connect(
-                self._url,
-                autocommit=True,
-                # No prepared statements: the next transaction may be on another connection.
-                prepare_threshold=None,
-                **({} if "connect_timeout" in self._url else {"connect_timeout": _CONNECT}),
-            )
+        try:
+            self._db = self._held.enter_context(self._place.connected())
+        except StoreUnavailable as error:
+            raise CopyRefused(f"{_capital(str(error))}.") from error
         if self.run("SHOW server_encoding") != [("UTF8",)]:
             raise CopyRefused(
                 f"{_capital(self.name)} is not encoded in UTF8, so it cannot be used."
@@ -158,9 +153,18 @@ class PostgresEnd:
         found: str = self.run(asked, (self.table("audit_events"),))[0][0]
         return found
 
+    def others(self) -> int:
+        # Of this role alone (others' are hidden), and of every schema: a hint, and no more.
+        asked = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND usename = current_user AND application_name = 'authgate'"
+        )
+        number: int = self.run(asked)[0][0]
+        return number
+
     def close(self) -> None:
         if self._db is not None:
-            self._db.close()
+            self._held.close()
             self._db = None
 
     @property
@@ -192,14 +196,14 @@ def order_of(shape: Shape) -> list[str]:
     return [f'{name} COLLATE "C"' if name in shape.texts else name for name in shape.key]
 
 
-def _place(url: str) -> str:
-    """Where the database is, and nothing of who asks; refuses what libpq cannot read."""
+def _place(url: str, schema: str) -> Place:
+    """Where the store is; refuses what libpq cannot read."""
     try:
-        told: dict[str, Any] = conninfo_to_dict(url)
+        # Told from servers by its name, in the list of who is connected.
+        return Place(PostgresPolicy(make_conninfo(url, application_name=_WHO), schema))
     except psycopg.Error:
         # libpq's own words repeat the address, the password too.
         raise CopyRefused("A PostgreSQL address cannot be read: write postgresql://…") from None
-    return f"{told.get('host', 'localhost')}:{told.get('port', 5432)}/{told.get('dbname', '')}"
 
 
 def _quoted(name: str) -> str:

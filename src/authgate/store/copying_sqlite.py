@@ -17,7 +17,6 @@ from urllib.parse import quote
 from authgate.store.contract import StoreTooNew, StoreUnavailable
 from authgate.store.copying_end import (
     BATCH,
-    COPYING,
     REVISIONS,
     CopyRefused,
     Key,
@@ -25,6 +24,7 @@ from authgate.store.copying_end import (
     Shape,
     where_after,
 )
+from authgate.store.revisions import COPYING
 from authgate.store.sqlite_file import is_busy, prepare
 
 _WAIT = 2.0  # seconds for whoever is about to close the file
@@ -129,6 +129,9 @@ class SqliteEnd:
 
     def go_on_after(self, number: int) -> None:
         """SQLite numbers an event one beyond the greatest there is, without being told."""
+
+    def others(self) -> int:
+        return 0  # the lock says so
 
     def close(self) -> None:
         if self._db is not None:
