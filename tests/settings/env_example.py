@@ -28,6 +28,9 @@ GROUPS = {
     "What it keeps": (
         "AUTHGATE_DATA_DIR",
         "AUTHGATE_DATABASE_URL",
+        "AUTHGATE_DATABASE_SCHEMA",
+        "AUTHGATE_DATABASE_POOL",
+        "AUTHGATE_DATABASE_PREPARE",
         "AUTHGATE_SECRET_KEY",
         "AUTHGATE_AUDIT_DAYS",
     ),

@@ -76,13 +76,13 @@ async def _store_and_keys(settings: Settings) -> list[Finding]:
 
 
 async def _opened(core: Core) -> AsyncIterator[Finding]:
-    path = core.settings.sqlite_path
+    path = core.settings.store_name
     try:
         await core.store.open()
         await core.store.ping()
     except (StoreTooNew, StoreUnavailable) as error:
         fix = "Check AUTHGATE_DATA_DIR (its disk and permissions)."
-        newer = isinstance(error, StoreTooNew)
+        newer = isinstance(error, StoreTooNew) or "AUTHGATE_DATABASE_URL" in str(error)
         yield Finding("store", "problem", sentence(str(error)), "" if newer else fix)
         return
     yield Finding("store", "ok", f"The store {path} reads and writes.")

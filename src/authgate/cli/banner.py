@@ -12,6 +12,7 @@ from authgate.app import callback_url, mode_of
 from authgate.app.checkup import LOGIN_PATH
 from authgate.protocol.rollout import Mode
 from authgate.settings import load_live
+from authgate.settings.database import in_the_clear
 
 if TYPE_CHECKING:
     from authgate.app import Core
@@ -58,6 +59,7 @@ def notes(core: Core, people: int) -> list[str]:
     """What the operator should know: what is set and has no effect, and what to do next."""
     found = []
     settings = core.settings
+    found += _database_notes(settings)
     found += _workos_notes(settings)
     if settings.issuer == "authkit":
         found += _authkit_notes(core)
@@ -66,6 +68,15 @@ def notes(core: Core, people: int) -> list[str]:
     elif people == 0:
         found.append("There are no people yet. Add one: authgate people add name@example.com")
     return found
+
+
+def _database_notes(settings: Settings) -> list[str]:
+    if settings.postgres_url is None or not in_the_clear(settings.postgres_url):
+        return []
+    return [
+        "What goes to PostgreSQL may cross the network in the clear: put ?sslmode=verify-full (or "
+        "require) behind AUTHGATE_DATABASE_URL."
+    ]
 
 
 def _workos_notes(settings: Settings) -> list[str]:
@@ -127,7 +138,7 @@ def _supabase_notes(settings: Settings, people: int) -> list[str]:
 
 def _limit_notes(settings: Settings, workers: int) -> list[str]:
     """Several processes, or a database made for several nodes, and each counts by itself."""
-    many = workers > 1 or (settings.database_url or "").startswith("postgres")
+    many = workers > 1 or settings.postgres_url is not None
     if not many or settings.limits_url is not None:
         return []
     return [
@@ -151,7 +162,7 @@ def banner(core: Core, people: int, workers: int, *, colour: bool) -> str:
     facts = [
         ("public URL", core.settings.public),
         ("MCP URL", core.policy.default_resource),
-        ("store", str(core.settings.sqlite_path)),
+        ("store", core.settings.store_name),
         ("rollout", _rollout(core.settings)),
         ("workers", str(workers)),
     ]

@@ -90,7 +90,10 @@ def run_or_fail(work: Callable[[], Awaitable[T]]) -> T:
     except StoreTooNew as error:
         fail(_sentence(str(error)))
     except StoreUnavailable as error:
-        fail(f"{_sentence(str(error))} Check AUTHGATE_DATA_DIR (its disk and permissions).")
+        said = _sentence(str(error))
+        # What is said of PostgreSQL names its own setting.
+        mend = " Check AUTHGATE_DATA_DIR (its disk and permissions)."
+        fail(said if "AUTHGATE_DATABASE_URL" in said else said + mend)
     except Busy:
         fail("This machine is too busy to hash a password now; try again.")
 

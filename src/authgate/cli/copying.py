@@ -5,7 +5,6 @@ A password never stands in an argument, and no address is ever repeated in an er
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -45,18 +44,24 @@ def end_at(address: str | None, option: str, schema: str | None, settings: Setti
 
 
 def _at(address: str, option: str, schema: str | None, settings: Settings) -> End:
+    from pydantic import SecretStr
+
+    from authgate.settings import database
+
+    if address.startswith("sqlite:") and not address.startswith("sqlite:///"):
+        address = "sqlite:///" + address.removeprefix("sqlite:")
+    name = schema or settings.database_schema
+    try:
+        # By the rules of AUTHGATE_DATABASE_URL, where the address will stand in the end.
+        database.url(SecretStr(address))
+        database.schema(name)
+    except ValueError as error:
+        fail(f"{option}: {error}.", USAGE)
     if address.startswith("sqlite:"):
         from authgate.store.copying_sqlite import SqliteEnd
 
-        # Three slashes as in AUTHGATE_DATABASE_URL, or none.
-        path = address.removeprefix("sqlite:").removeprefix("///")
-        if path:
-            return SqliteEnd(Path(path).expanduser().absolute())
-    if not address.startswith(_POSTGRES):
-        fail(f"{option}: write sqlite:///FILE, postgresql://… or @FILE.", USAGE)
-    name = schema or _schema(settings)
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
-        fail(f"{option}: a schema is named by letters, digits and _.", USAGE)
+        path = Path(address.removeprefix("sqlite:///"))
+        return SqliteEnd(path.expanduser().absolute())
     from authgate.store.copying_end import CopyRefused
     from authgate.store.copying_postgres import PostgresEnd
 
@@ -86,11 +91,7 @@ def _has_password(address: str) -> bool:
 
 
 def _of_settings(settings: Settings) -> str:
-    return f"sqlite:///{settings.sqlite_path}"
-
-
-def _schema(settings: Settings) -> str:
-    return "authgate"
+    return settings.postgres_url or f"sqlite:///{settings.sqlite_path}"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from authgate.settings import values
+from authgate.settings import database, values
 from authgate.settings.gateway import GatewaySettings
 from authgate.settings.supabase import SupabaseSettings
 from authgate.settings.values import Limit, Words
@@ -36,10 +36,28 @@ class Settings(SupabaseSettings, WorkOSSettings, GatewaySettings):
         validation_alias="AUTHGATE_DATA_DIR",
         description="Folder of the SQLite file and the secret key file.",
     )
-    database_url: Annotated[str, AfterValidator(values.sqlite)] | None = Field(
+    database_url: Annotated[SecretStr, AfterValidator(database.url)] | None = Field(
         None,
         validation_alias="AUTHGATE_DATABASE_URL",
-        description="sqlite:///PATH; SQLite in the data folder if unset.",
+        description="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE; SQLite in the "
+        "data folder if unset.",
+    )
+    database_schema: Annotated[str, AfterValidator(database.schema)] = Field(
+        "authgate",
+        validation_alias="AUTHGATE_DATABASE_SCHEMA",
+        description="Schema of authgate's tables on PostgreSQL; made if it is not there.",
+    )
+    database_pool: PositiveInt = Field(
+        10,
+        validation_alias="AUTHGATE_DATABASE_POOL",
+        description="Connections to PostgreSQL that one worker may open.",
+        le=200,
+    )
+    database_prepare: Literal["auto", "true", "false"] = Field(
+        "auto",
+        validation_alias="AUTHGATE_DATABASE_PREPARE",
+        description="Prepared statements on PostgreSQL: auto (until a pooler refuses them), true "
+        "or false.",
     )
     secret_key: Annotated[SecretStr, AfterValidator(values.strong)] | None = Field(
         None,
@@ -224,8 +242,23 @@ class Settings(SupabaseSettings, WorkOSSettings, GatewaySettings):
     def sqlite_path(self) -> Path:
         """The SQLite file: the one of the database URL, else the one in the data folder."""
         if self.database_url is not None:
-            return Path(self.database_url.removeprefix("sqlite:///")).expanduser()
+            url = self.database_url.get_secret_value()
+            return Path(url.removeprefix("sqlite:///")).expanduser()
         return self.data_folder / "authgate.db"
+
+    @property
+    def postgres_url(self) -> str | None:
+        """The database URL if it is PostgreSQL's; the password is in it."""
+        url = self.database_url.get_secret_value() if self.database_url else ""
+        return None if not url or url.startswith("sqlite:") else url
+
+    @property
+    def store_name(self) -> str:
+        """Where everything is kept, for people: the SQLite file, or PostgreSQL without secrets."""
+        url = self.postgres_url
+        if url is None:
+            return str(self.sqlite_path)
+        return f"{database.without_secrets(url)} (schema {self.database_schema})"
 
 
 def environment_names() -> Mapping[str, str]:

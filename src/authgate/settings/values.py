@@ -89,17 +89,6 @@ def known_origins(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def sqlite(value: str) -> str:
-    if not value.startswith("sqlite:///"):
-        raise ValueError("this version stores in SQLite only; write sqlite:///PATH")
-    path = value.removeprefix("sqlite:///")
-    if not path or path == ":memory:" or "?" in path:
-        raise ValueError(
-            "write the path of a file, without parameters: sqlite:////var/lib/authgate/authgate.db"
-        )
-    return value
-
-
 def strong(value: SecretStr) -> SecretStr:
     try:
         Vault.from_setting(value.get_secret_value())

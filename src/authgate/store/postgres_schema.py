@@ -115,8 +115,8 @@ class Place:
             (ours for theirs, ours in _REASONS if re.search(theirs, said)), "cannot be reached"
         )
         return StoreUnavailable(
-            f"PostgreSQL at {self.named()} {reason}; check AUTHGATE_DATABASE_URL and that the server "
-            "is up"
+            f"PostgreSQL at {self.named()} {reason}; check AUTHGATE_DATABASE_URL and that "
+            "the server is up"
         )
 
 
@@ -157,13 +157,13 @@ def _check(db: Connection[Any], place: Place) -> None:
     isolation, read_only, encoding, user, database = found
     if read_only == "on":
         raise StoreUnavailable(
-            f"PostgreSQL at {place.named()} is read-only (a standby, perhaps); AUTHGATE_DATABASE_URL "
-            "must name the server that takes writes"
+            f"PostgreSQL at {place.named()} is read-only (a standby, perhaps); "
+            "AUTHGATE_DATABASE_URL must name the server that takes writes"
         )
     if encoding != "UTF8":
         raise StoreUnavailable(
-            f"the database {place.named()} is encoded in {encoding}; AUTHGATE_DATABASE_URL must name "
-            "one that was made with ENCODING 'UTF8'"
+            f"the database {place.named()} is encoded in {encoding}; AUTHGATE_DATABASE_URL "
+            "must name one that was made with ENCODING 'UTF8'"
         )
     if isolation != "read committed":
         # Each step is one statement that decides alone; under another level the losers of a race
@@ -220,8 +220,8 @@ def _allowed(place: Place) -> Iterator[None]:
         schema = place.policy.schema
         raise StoreUnavailable(
             f"the user of AUTHGATE_DATABASE_URL may not make the schema {schema} or its tables in "
-            f"{place.named()}; run there, as its owner: CREATE SCHEMA {schema} AUTHORIZATION … with "
-            "that user's name"
+            f"{place.named()}; run there, as its owner: CREATE SCHEMA {schema} AUTHORIZATION … "
+            "with that user's name"
         ) from None
 
 
