@@ -11,6 +11,7 @@ from authgate.app.home import Home
 from authgate.app.issuing import Closable, Job
 from authgate.app.jobs import sweeping
 from authgate.app.live import Live
+from authgate.app.steady import SteadyClock
 from authgate.endpoints.health import Readiness
 from authgate.endpoints.nowhere import Nowhere
 from authgate.observe import log
@@ -88,7 +89,7 @@ class Application:
         """Open the store, load the keys, begin the background jobs."""
         await self.core.open()
         jobs = (
-            sweeping(self.core),
+            sweeping(self.core, SteadyClock()),
             listener.watch(),
             self.home.looked_at(),
             *(job() for job in self._more_jobs),

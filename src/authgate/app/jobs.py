@@ -9,6 +9,7 @@ import asyncio
 import time
 
 from authgate.app.core import Core, now
+from authgate.app.steady import SteadyClock
 from authgate.observe import log, metrics
 from authgate.protocol import clock
 from authgate.security.key_material import KeyUnusable
@@ -22,9 +23,15 @@ KEYS_EVERY = 5.0
 CLOCK_EVERY = 60.0
 
 
-async def sweeping(core: Core) -> None:
-    """Remove what nothing can need any more, in small batches, for as long as the process lives."""
+async def sweeping(core: Core, steady: SteadyClock | None = None) -> None:
+    """Remove what nothing can need any more, in small batches, for as long as the process lives.
+
+    Nothing while the time by `steady` is not to be believed.
+    """
     while True:
+        if steady is not None and not steady.may_be_believed():
+            await asyncio.sleep(SWEEP_EVERY)
+            continue
         try:
             swept = await core.store.sweep(
                 now(),
