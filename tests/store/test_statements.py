@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import fields
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from authgate.protocol.records import Bar, KeptSession, PendingFactor, Person, UsageRow
 from authgate.store import compile as compiled
 from authgate.store import rows, sqlite_sql
+from authgate.store.schema import metadata
 from authgate.store.sqlite_file import prepare
 from tests.store.contract import samples
 
@@ -48,6 +50,16 @@ def test_no_statement_scans_a_table_that_grows(name: str, plans: sqlite3.Connect
     scans = [line for line in plan if line.startswith("SCAN") and "CONSTANT ROW" not in line]
     allowed = MAY_SCAN.get(name)
     assert [line.split()[1] for line in scans] == ([allowed] if allowed and scans else []), plan
+
+
+def test_every_index_is_of_use(plans: sqlite3.Connection) -> None:
+    used = set()
+    for text, parameters in STATEMENTS.values():
+        given: Any = (None,) * len(parameters) if "?" in text else dict.fromkeys(parameters)
+        for row in plans.execute(f"EXPLAIN QUERY PLAN {text}", given):
+            used |= set(re.findall(r"INDEX (\w+)", row[3]))
+    made = {str(index.name) for table in metadata.tables.values() for index in table.indexes}
+    assert made <= used
 
 
 @pytest.fixture(scope="module")

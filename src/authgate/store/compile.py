@@ -122,6 +122,57 @@ def _compile_for_postgres(statement: ClauseElement) -> tuple[str, tuple[str, ...
     return _for_postgres(str(compiled)), tuple(compiled.positiontup or ())
 
 
+# What follows a decision, and what decides with nothing that follows: joined for PostgreSQL.
+_SQLITE_ALONE = frozenset(
+    {
+        "answer_request",
+        "delete_account",
+        "delete_client",
+        "delete_consents_of_client",
+        "delete_consents_of_sub",
+        "delete_kept_session",
+        "delete_link",
+        "delete_session",
+        "delete_sessions_begun_by",
+        "disable_account",
+        "end_grant",
+        "end_grants_of_client",
+        "end_grants_of_sub",
+        "end_replayed_grant",
+        "expire_codes_of_client",
+        "expire_codes_of_sub",
+        "grant_changes",
+        "insert_account",
+        "insert_bar",
+        "insert_client",
+        "insert_code",
+        "insert_grant",
+        "insert_kept_session",
+        "insert_link",
+        "insert_refresh_token",
+        "insert_session",
+        "issue_hand_over",
+        "lift_bar",
+        "prove_writable",
+        "redeem_code",
+        "remember_consent",
+        "reopen_login",
+        "revoke_api_key",
+        "revoke_signing_key",
+        "set_account_password",
+        "stamp_client",
+        "stamp_client_of_grant",
+        "supersede_refresh_token",
+        "supersede_signing_key",
+        "sweep_grants",
+        "sweep_refresh_tokens",
+        "touch_grant",
+        "why_not_answered",
+        "why_not_redeemed",
+    }
+)
+
+
 def postgres_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Every statement by name: its text for PostgreSQL, and its parameters in their order."""
     groups = (
@@ -142,7 +193,8 @@ def postgres_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
         # by the same names as above: the sweep of PostgreSQL instead
         statements_joined_sweep.joined(),
     )
-    return {n: _compile_for_postgres(s) for group in groups for n, s in group.items()}
+    known = {name: statement for group in groups for name, statement in group.items()}
+    return {n: _compile_for_postgres(s) for n, s in known.items() if n not in _SQLITE_ALONE}
 
 
 def _version_table() -> Table:

@@ -43,11 +43,6 @@ GRANT = (
     "grants.revoked_reason, grants.vouched_at FROM @.grants WHERE grants.grant_id = $1::TEXT"
 )
 
-GRANT_CHANGES = (
-    "SELECT grants.last_used_at, grants.expires_at, grants.revoked_at, grants.revoked_reason, "
-    "grants.vouched_at FROM @.grants WHERE grants.grant_id = $1::TEXT"
-)
-
 REFRESH_TOKEN = (
     "SELECT refresh_tokens.token_digest, refresh_tokens.grant_id, refresh_tokens.issued_at, "
     "refresh_tokens.expires_at, refresh_tokens.superseded_at, refresh_tokens.successor_digest, "
@@ -90,16 +85,6 @@ AUDIT_EVENTS = (
 
 REVISION = "SELECT alembic_version.version_num FROM @.alembic_version"
 
-WHY_NOT_ANSWERED = (
-    "SELECT authorization_requests.answered_at FROM @.authorization_requests WHERE "
-    "authorization_requests.request_digest = $1::TEXT"
-)
-
-WHY_NOT_REDEEMED = (
-    "SELECT codes.redeemed_at, codes.expires_at, codes.grant_id FROM @.codes WHERE "
-    "codes.code_digest = $1::TEXT"
-)
-
 CODE_FAILURES = "SELECT codes.failures FROM @.codes WHERE codes.code_digest = $1::TEXT"
 
 WHY_NOT_ROTATED = (
@@ -110,26 +95,7 @@ WHY_NOT_ROTATED = (
     "refresh_tokens.successor_digest WHERE refresh_tokens.token_digest = $1::TEXT"
 )
 
-DELETE_CLIENT = "DELETE FROM @.clients WHERE clients.client_id = $1::TEXT"
-
-DELETE_CONSENTS_OF_CLIENT = "DELETE FROM @.consents WHERE consents.client_id = $1::TEXT"
-
-DELETE_CONSENTS_OF_SUB = "DELETE FROM @.consents WHERE consents.sub = $1::TEXT"
-
-DELETE_SESSION = "DELETE FROM @.sessions WHERE sessions.session_digest = $1::TEXT"
-
 DELETE_SESSIONS_OF = "DELETE FROM @.sessions WHERE sessions.sub = $1::TEXT"
-
-DELETE_ACCOUNT = "DELETE FROM @.accounts WHERE accounts.sub = $1::TEXT"
-
-PROVE_WRITABLE = "UPDATE @.alembic_version SET version_num=alembic_version.version_num"
-
-INSERT_CLIENT = (
-    "INSERT INTO @.clients (client_id, redirect_uris, auth_method, grant_types, response_types, "
-    "scopes, application_type, name, metadata, issued_at, secret_digest, self_registered, "
-    "last_used_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, $6::TEXT, $7::TEXT, "
-    "$8::TEXT, $9::TEXT, $10::BIGINT, $11::TEXT, $12::BIGINT, $13::BIGINT)"
-)
 
 INSERT_REQUEST = (
     "INSERT INTO @.authorization_requests (request_digest, kind, client_id, redirect_uri, state, "
@@ -138,33 +104,6 @@ INSERT_REQUEST = (
     "factor_failures, external) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, "
     "$6::TEXT, $7::TEXT, $8::TEXT, $9::TEXT, $10::BIGINT, $11::TEXT, $12::BIGINT, $13::BIGINT, "
     "$14::BIGINT, $15::TEXT, $16::TEXT, $17::TEXT, $18::BIGINT, $19::BIGINT, $20::TEXT)"
-)
-
-INSERT_CODE = (
-    "INSERT INTO @.codes (code_digest, grant_id, client_id, redirect_uri, code_challenge, scopes, "
-    "resource, sub, directory, display, methods, assurance, authenticated_at, issued_at, "
-    "expires_at, failures, redeemed_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, "
-    "$6::TEXT, $7::TEXT, $8::TEXT, $9::TEXT, $10::TEXT, $11::TEXT, $12::BIGINT, $13::BIGINT, "
-    "$14::BIGINT, $15::BIGINT, $16::BIGINT, $17::BIGINT)"
-)
-
-INSERT_GRANT = (
-    "INSERT INTO @.grants (grant_id, client_id, sub, directory, display, methods, assurance, "
-    "scopes, resource, authenticated_at, created_at, last_used_at, expires_at, revoked_at, "
-    "revoked_reason, vouched_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, "
-    "$6::TEXT, $7::BIGINT, $8::TEXT, $9::TEXT, $10::BIGINT, $11::BIGINT, $12::BIGINT, "
-    "$13::BIGINT, $14::BIGINT, $15::TEXT, $16::BIGINT)"
-)
-
-INSERT_REFRESH_TOKEN = (
-    "INSERT INTO @.refresh_tokens (token_digest, grant_id, issued_at, expires_at, superseded_at, "
-    "successor_digest) VALUES ($1::TEXT, $2::TEXT, $3::BIGINT, $4::BIGINT, $5::BIGINT, $6::TEXT)"
-)
-
-INSERT_SESSION = (
-    "INSERT INTO @.sessions (session_digest, sub, directory, display, methods, assurance, "
-    "created_at, expires_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, "
-    "$6::BIGINT, $7::BIGINT, $8::BIGINT)"
 )
 
 INSERT_SIGNING_KEY = (
@@ -186,19 +125,6 @@ INSERT_AUDIT_EVENT = (
     "INSERT INTO @.audit_events (at, event, outcome, actor, client_id, address, detail) VALUES "
     "($1::BIGINT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, $6::TEXT, $7::TEXT) RETURNING "
     "audit_events.id"
-)
-
-REMEMBER_CONSENT = (
-    "INSERT INTO @.consents (sub, client_id, redirect_host, resource, scopes, granted_at) VALUES "
-    "($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::TEXT, $6::BIGINT) ON CONFLICT (sub, client_id, "
-    "redirect_host, resource) DO UPDATE SET scopes = excluded.scopes, granted_at = "
-    "excluded.granted_at"
-)
-
-INSERT_ACCOUNT = (
-    "INSERT INTO @.accounts (sub, email, email_key, password_hash, created_at, disabled_at) "
-    "VALUES ($1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::BIGINT, $6::BIGINT) ON CONFLICT "
-    "(email_key) DO NOTHING"
 )
 
 INSERT_TRANSACTION = (
@@ -238,11 +164,6 @@ LINKS_TO = (
     "$1::TEXT ORDER BY links.linked_at, links.workos_id"
 )
 
-DELETE_LINK = (
-    "DELETE FROM @.links WHERE links.workos_id = $1::TEXT RETURNING links.workos_id, links.sub, "
-    "links.how, links.linked_at"
-)
-
 BAR_OF = "SELECT bars.sub, bars.reason, bars.barred_at FROM @.bars WHERE bars.sub = $1::TEXT"
 
 EVENT = (
@@ -254,26 +175,6 @@ KEPT_SESSION = (
     "SELECT kept_sessions.sub, kept_sessions.sealed, kept_sessions.version, "
     "kept_sessions.kept_at, kept_sessions.held_until FROM @.kept_sessions WHERE kept_sessions.sub "
     "= $1::TEXT"
-)
-
-DELETE_KEPT_SESSION = (
-    "DELETE FROM @.kept_sessions WHERE kept_sessions.sub = $1::TEXT RETURNING kept_sessions.sub, "
-    "kept_sessions.sealed, kept_sessions.version, kept_sessions.kept_at, kept_sessions.held_until"
-)
-
-INSERT_KEPT_SESSION = (
-    "INSERT INTO @.kept_sessions (sub, sealed, version, kept_at, held_until) VALUES ($1::TEXT, "
-    "$2::TEXT, $3::BIGINT, $4::BIGINT, $5::BIGINT)"
-)
-
-INSERT_LINK = (
-    "INSERT INTO @.links (workos_id, sub, how, linked_at) VALUES ($1::TEXT, $2::TEXT, $3::TEXT, "
-    "$4::BIGINT) ON CONFLICT (workos_id) DO NOTHING"
-)
-
-INSERT_BAR = (
-    "INSERT INTO @.bars (sub, reason, barred_at) VALUES ($1::TEXT, $2::TEXT, $3::BIGINT) ON "
-    "CONFLICT (sub) DO NOTHING"
 )
 
 INSERT_EVENT = (
@@ -363,19 +264,6 @@ SESSION = (
     "@.sessions WHERE sessions.session_digest = $1::TEXT AND sessions.expires_at > $2::BIGINT"
 )
 
-ANSWER_REQUEST = (
-    "UPDATE @.authorization_requests SET answered_at=$1::BIGINT, factor_kind=NULL, "
-    "factor_hint=NULL, factor_sealed=NULL, factor_expires_at=NULL, factor_failures=NULL WHERE "
-    "authorization_requests.request_digest = $2::TEXT AND authorization_requests.answered_at IS "
-    "NULL AND authorization_requests.expires_at > $1::BIGINT"
-)
-
-REOPEN_LOGIN = (
-    "UPDATE @.authorization_requests SET answered_at=NULL WHERE "
-    "authorization_requests.request_digest = $1::TEXT AND authorization_requests.kind = 'login' "
-    "AND authorization_requests.answered_at = $2::BIGINT"
-)
-
 AWAIT_FACTOR = (
     "UPDATE @.authorization_requests SET factor_kind=$1::TEXT, factor_hint=$2::TEXT, "
     "factor_sealed=$3::TEXT, factor_expires_at=$4::BIGINT, factor_failures=$5::BIGINT WHERE "
@@ -403,71 +291,9 @@ COUNT_CODE_FAILURE = (
     "codes.failures < $2::BIGINT RETURNING codes.failures"
 )
 
-REDEEM_CODE = (
-    "UPDATE @.codes SET redeemed_at=$1::BIGINT WHERE codes.code_digest = $2::TEXT AND "
-    "codes.redeemed_at IS NULL AND codes.expires_at > $1::BIGINT AND codes.failures < $3::BIGINT"
-)
-
-SUPERSEDE_REFRESH_TOKEN = (
-    "UPDATE @.refresh_tokens SET superseded_at=$1::BIGINT, successor_digest=$2::TEXT WHERE "
-    "refresh_tokens.token_digest = $3::TEXT AND refresh_tokens.superseded_at IS NULL AND "
-    "refresh_tokens.expires_at > $1::BIGINT AND (EXISTS (SELECT * FROM @.grants WHERE "
-    "grants.grant_id = refresh_tokens.grant_id AND grants.revoked_at IS NULL))"
-)
-
 REHASH_ACCOUNT_PASSWORD = (
     "UPDATE @.accounts SET password_hash=$1::TEXT WHERE accounts.sub = $2::TEXT AND "
     "accounts.password_hash = $3::TEXT"
-)
-
-END_GRANT = (
-    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.grant_id = "
-    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT"
-)
-
-END_REPLAYED_GRANT = (
-    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.grant_id = "
-    "$3::TEXT AND grants.revoked_at IS NULL"
-)
-
-END_GRANTS_OF_SUB = (
-    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.sub = "
-    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT"
-)
-
-END_GRANTS_OF_CLIENT = (
-    "UPDATE @.grants SET revoked_at=$1::BIGINT, revoked_reason=$2::TEXT WHERE grants.client_id = "
-    "$3::TEXT AND grants.revoked_at IS NULL AND grants.expires_at > $1::BIGINT"
-)
-
-TOUCH_GRANT = (
-    "UPDATE @.grants SET last_used_at=$1::BIGINT, expires_at=$2::BIGINT, vouched_at=coalesce($3, "
-    "grants.vouched_at) WHERE grants.grant_id = $4::TEXT"
-)
-
-STAMP_CLIENT = (
-    "UPDATE @.clients SET last_used_at=$1::BIGINT WHERE clients.client_id = $2::TEXT AND "
-    "(clients.last_used_at IS NULL OR clients.last_used_at <= $3::BIGINT)"
-)
-
-STAMP_CLIENT_OF_GRANT = (
-    "UPDATE @.clients SET last_used_at=$1::BIGINT WHERE clients.client_id = (SELECT "
-    "grants.client_id FROM @.grants WHERE grants.grant_id = $2::TEXT) AND (clients.last_used_at "
-    "IS NULL OR clients.last_used_at <= $3::BIGINT)"
-)
-
-EXPIRE_CODES_OF_SUB = (
-    "UPDATE @.codes SET expires_at=$1::BIGINT WHERE codes.redeemed_at IS NULL AND "
-    "codes.expires_at > $1::BIGINT AND codes.sub = $2::TEXT"
-)
-
-EXPIRE_CODES_OF_CLIENT = (
-    "UPDATE @.codes SET expires_at=$1::BIGINT WHERE codes.redeemed_at IS NULL AND "
-    "codes.expires_at > $1::BIGINT AND codes.client_id = $2::TEXT"
-)
-
-DELETE_SESSIONS_BEGUN_BY = (
-    "DELETE FROM @.sessions WHERE sessions.sub = $1::TEXT AND sessions.created_at <= $2::BIGINT"
 )
 
 RETIRE_SIGNING_KEYS = (
@@ -476,10 +302,6 @@ RETIRE_SIGNING_KEYS = (
 )
 
 FORGET_SIGNING_KEYS = "DELETE FROM @.signing_keys WHERE signing_keys.retires_at <= $1::BIGINT"
-
-DISABLE_ACCOUNT = "UPDATE @.accounts SET disabled_at=$1::BIGINT WHERE accounts.sub = $2::TEXT"
-
-SET_ACCOUNT_PASSWORD = "UPDATE @.accounts SET password_hash=$1::TEXT WHERE accounts.sub = $2::TEXT"
 
 TAKE_TRANSACTION = (
     "UPDATE @.social_transactions SET used_at=$1::BIGINT WHERE "
@@ -497,17 +319,6 @@ VOUCH_TRANSACTION = (
     "NULL OR social_transactions.factor_sealed IS NOT NULL)"
 )
 
-ISSUE_HAND_OVER = (
-    "UPDATE @.social_transactions SET handed_over_at=$1::BIGINT, code_digest=$2::TEXT, "
-    "code_expires_at=$3::BIGINT WHERE social_transactions.transaction_digest = $4::TEXT AND "
-    "social_transactions.browser_digest = $5::TEXT AND (social_transactions.sub IS NOT NULL OR "
-    "social_transactions.factor_sealed IS NOT NULL) AND social_transactions.handed_over_at IS "
-    "NULL AND social_transactions.expires_at > $1::BIGINT AND (EXISTS (SELECT * FROM "
-    "@.authorization_requests WHERE authorization_requests.request_digest = "
-    "social_transactions.request_digest AND authorization_requests.answered_at IS NULL AND "
-    "authorization_requests.expires_at > $1::BIGINT))"
-)
-
 TAKE_HAND_OVER = (
     "DELETE FROM @.social_transactions WHERE social_transactions.code_digest = $1::TEXT AND "
     "social_transactions.request_digest = $2::TEXT AND social_transactions.provider = $3::TEXT "
@@ -517,8 +328,6 @@ TAKE_HAND_OVER = (
     "social_transactions.factor_hint, social_transactions.factor_sealed, "
     "social_transactions.factor_expires_at"
 )
-
-LIFT_BAR = "DELETE FROM @.bars WHERE bars.sub = $1::TEXT AND bars.barred_at < $2::BIGINT"
 
 HOLD_KEPT_SESSION = (
     "UPDATE @.kept_sessions SET held_until=$1::BIGINT WHERE kept_sessions.sub = $2::TEXT AND "
@@ -534,11 +343,6 @@ REPLACE_KEPT_SESSION = (
 DROP_KEPT_SESSION = (
     "DELETE FROM @.kept_sessions WHERE kept_sessions.sub = $1::TEXT AND kept_sessions.version = "
     "$2::BIGINT"
-)
-
-REVOKE_API_KEY = (
-    "UPDATE @.api_keys SET revoked_at=$1::BIGINT WHERE api_keys.key_id = $2::TEXT AND "
-    "api_keys.revoked_at IS NULL"
 )
 
 TOUCH_API_KEY = (
@@ -582,11 +386,9 @@ SWEEP_EVENTS = (
 )
 
 SWEEP_USAGE = (
-    "WITH dead AS (SELECT usage_counts.day AS day, usage_counts.kind AS kind, usage_counts.client "
-    "AS client FROM @.usage_counts WHERE usage_counts.day <= $1::BIGINT ORDER BY usage_counts.day "
-    "LIMIT $2 OFFSET 0 FOR UPDATE SKIP LOCKED) DELETE FROM @.usage_counts WHERE "
-    "(usage_counts.day, usage_counts.kind, usage_counts.client) IN (SELECT dead.day, dead.kind, "
-    "dead.client FROM dead)"
+    "DELETE FROM @.usage_counts WHERE usage_counts.ctid = ANY (array((SELECT usage_counts.ctid "
+    "FROM @.usage_counts WHERE usage_counts.day <= $1::BIGINT ORDER BY usage_counts.day LIMIT $2 "
+    "OFFSET 0 FOR UPDATE SKIP LOCKED)))"
 )
 
 SWEEP_AUDIT = (
@@ -606,20 +408,6 @@ SWEEP_REDEEMED_CODES = (
     "DELETE FROM @.codes WHERE codes.code_digest = ANY (array((SELECT codes.code_digest FROM "
     "@.codes WHERE codes.redeemed_at <= $1::BIGINT AND codes.expires_at <= $1::BIGINT ORDER BY "
     "codes.redeemed_at LIMIT $2 OFFSET 0 FOR UPDATE OF codes SKIP LOCKED)))"
-)
-
-SWEEP_REFRESH_TOKENS = (
-    "DELETE FROM @.refresh_tokens WHERE refresh_tokens.token_digest IN (SELECT "
-    "refresh_tokens.token_digest FROM @.grants JOIN @.refresh_tokens ON refresh_tokens.grant_id = "
-    "grants.grant_id WHERE grants.revoked_at IS NULL AND grants.expires_at < $1::BIGINT OR "
-    "grants.revoked_at < $1::BIGINT LIMIT $2 OFFSET 0)"
-)
-
-SWEEP_GRANTS = (
-    "DELETE FROM @.grants WHERE grants.grant_id IN (SELECT grants.grant_id FROM @.grants WHERE "
-    "(grants.revoked_at IS NULL AND grants.expires_at < $1::BIGINT OR grants.revoked_at < "
-    "$1::BIGINT) AND NOT (EXISTS (SELECT * FROM @.refresh_tokens WHERE refresh_tokens.grant_id = "
-    "grants.grant_id)) LIMIT $2 OFFSET 0)"
 )
 
 SWEEP_USED_CLIENTS = (
@@ -650,16 +438,6 @@ SWEEP_UNUSED_CLIENTS = (
     "clients SKIP LOCKED))) RETURNING clients.client_id), forgotten AS (DELETE FROM @.consents "
     "WHERE consents.client_id = ANY (array((SELECT gone.client_id FROM gone)))) SELECT count(*) "
     "AS count_1 FROM gone"
-)
-
-SUPERSEDE_SIGNING_KEY = (
-    "UPDATE @.signing_keys SET retires_at=$1::BIGINT WHERE signing_keys.kid = $2::TEXT AND "
-    "signing_keys.retires_at IS NULL"
-)
-
-REVOKE_SIGNING_KEY = (
-    "UPDATE @.signing_keys SET retires_at=$1::BIGINT WHERE signing_keys.kid = $2::TEXT AND "
-    "(signing_keys.retires_at IS NULL OR signing_keys.retires_at > $1::BIGINT)"
 )
 
 AUDIT_AFTER = (
@@ -1101,30 +879,34 @@ REPLACE_SIGNING_KEY_TOLD = (
 
 SWEEP_TOKENS_OF_RUN_OUT = (
     "DELETE FROM @.refresh_tokens WHERE refresh_tokens.token_digest = ANY (array((SELECT "
-    "refresh_tokens.token_digest FROM @.grants JOIN @.refresh_tokens ON refresh_tokens.grant_id = "
-    "grants.grant_id WHERE grants.revoked_at IS NULL AND grants.expires_at < $1::BIGINT ORDER BY "
-    "grants.expires_at LIMIT $2 OFFSET 0 FOR UPDATE OF refresh_tokens SKIP LOCKED)))"
+    "refresh_tokens.token_digest FROM @.refresh_tokens WHERE refresh_tokens.grant_id = ANY "
+    "(array((SELECT grants.grant_id FROM @.grants WHERE grants.revoked_at IS NULL AND "
+    "grants.expires_at < $1::BIGINT ORDER BY grants.expires_at LIMIT $2 OFFSET 0))) LIMIT $2 "
+    "OFFSET 0 FOR UPDATE SKIP LOCKED)))"
 )
 
 SWEEP_TOKENS_OF_ENDED = (
     "DELETE FROM @.refresh_tokens WHERE refresh_tokens.token_digest = ANY (array((SELECT "
-    "refresh_tokens.token_digest FROM @.grants JOIN @.refresh_tokens ON refresh_tokens.grant_id = "
-    "grants.grant_id WHERE grants.revoked_at < $1::BIGINT ORDER BY grants.revoked_at LIMIT $2 "
-    "OFFSET 0 FOR UPDATE OF refresh_tokens SKIP LOCKED)))"
+    "refresh_tokens.token_digest FROM @.refresh_tokens WHERE refresh_tokens.grant_id = ANY "
+    "(array((SELECT grants.grant_id FROM @.grants WHERE grants.revoked_at < $1::BIGINT ORDER BY "
+    "grants.revoked_at LIMIT $2 OFFSET 0))) LIMIT $2 OFFSET 0 FOR UPDATE SKIP LOCKED)))"
 )
 
 SWEEP_RUN_OUT_GRANTS = (
     "DELETE FROM @.grants WHERE grants.grant_id = ANY (array((SELECT grants.grant_id FROM "
-    "@.grants WHERE grants.revoked_at IS NULL AND grants.expires_at < $1::BIGINT AND NOT (EXISTS "
-    "(SELECT * FROM @.refresh_tokens WHERE refresh_tokens.grant_id = grants.grant_id)) ORDER BY "
-    "grants.expires_at LIMIT $2 OFFSET 0 FOR UPDATE OF grants SKIP LOCKED)))"
+    "@.grants WHERE grants.grant_id = ANY (array((SELECT grants.grant_id FROM @.grants WHERE "
+    "grants.revoked_at IS NULL AND grants.expires_at < $1::BIGINT ORDER BY grants.expires_at "
+    "LIMIT $2 OFFSET 0))) AND grants.revoked_at IS NULL AND grants.expires_at < $1::BIGINT AND "
+    "NOT (EXISTS (SELECT * FROM @.refresh_tokens WHERE refresh_tokens.grant_id = "
+    "grants.grant_id)) FOR UPDATE OF grants SKIP LOCKED)))"
 )
 
 SWEEP_ENDED_GRANTS = (
     "DELETE FROM @.grants WHERE grants.grant_id = ANY (array((SELECT grants.grant_id FROM "
-    "@.grants WHERE grants.revoked_at < $1::BIGINT AND NOT (EXISTS (SELECT * FROM "
-    "@.refresh_tokens WHERE refresh_tokens.grant_id = grants.grant_id)) ORDER BY "
-    "grants.revoked_at LIMIT $2 OFFSET 0 FOR UPDATE OF grants SKIP LOCKED)))"
+    "@.grants WHERE grants.grant_id = ANY (array((SELECT grants.grant_id FROM @.grants WHERE "
+    "grants.revoked_at < $1::BIGINT ORDER BY grants.revoked_at LIMIT $2 OFFSET 0))) AND "
+    "grants.revoked_at < $1::BIGINT AND NOT (EXISTS (SELECT * FROM @.refresh_tokens WHERE "
+    "refresh_tokens.grant_id = grants.grant_id)) FOR UPDATE OF grants SKIP LOCKED)))"
 )
 
 # The parameters of each, in the order of their numbers.
@@ -1133,7 +915,6 @@ ORDER: dict[str, tuple[str, ...]] = {
     REQUEST: ("request_digest",),
     CODE: ("code_digest",),
     GRANT: ("grant_id",),
-    GRANT_CHANGES: ("grant_id",),
     REFRESH_TOKEN: ("token_digest",),
     ACCOUNT: ("sub",),
     ACCOUNT_BY_EMAIL: ("email_key",),
@@ -1141,32 +922,9 @@ ORDER: dict[str, tuple[str, ...]] = {
     SIGNING_KEYS: (),
     AUDIT_EVENTS: ("limit",),
     REVISION: (),
-    WHY_NOT_ANSWERED: ("request_digest",),
-    WHY_NOT_REDEEMED: ("code_digest",),
     CODE_FAILURES: ("code_digest",),
     WHY_NOT_ROTATED: ("token_digest",),
-    DELETE_CLIENT: ("client_id",),
-    DELETE_CONSENTS_OF_CLIENT: ("client_id",),
-    DELETE_CONSENTS_OF_SUB: ("sub",),
-    DELETE_SESSION: ("session_digest",),
     DELETE_SESSIONS_OF: ("sub",),
-    DELETE_ACCOUNT: ("sub",),
-    PROVE_WRITABLE: (),
-    INSERT_CLIENT: (
-        "client_id",
-        "redirect_uris",
-        "auth_method",
-        "grant_types",
-        "response_types",
-        "scopes",
-        "application_type",
-        "name",
-        "metadata",
-        "issued_at",
-        "secret_digest",
-        "self_registered",
-        "last_used_at",
-    ),
     INSERT_REQUEST: (
         "request_digest",
         "kind",
@@ -1189,61 +947,6 @@ ORDER: dict[str, tuple[str, ...]] = {
         "factor_failures",
         "external",
     ),
-    INSERT_CODE: (
-        "code_digest",
-        "grant_id",
-        "client_id",
-        "redirect_uri",
-        "code_challenge",
-        "scopes",
-        "resource",
-        "sub",
-        "directory",
-        "display",
-        "methods",
-        "assurance",
-        "authenticated_at",
-        "issued_at",
-        "expires_at",
-        "failures",
-        "redeemed_at",
-    ),
-    INSERT_GRANT: (
-        "grant_id",
-        "client_id",
-        "sub",
-        "directory",
-        "display",
-        "methods",
-        "assurance",
-        "scopes",
-        "resource",
-        "authenticated_at",
-        "created_at",
-        "last_used_at",
-        "expires_at",
-        "revoked_at",
-        "revoked_reason",
-        "vouched_at",
-    ),
-    INSERT_REFRESH_TOKEN: (
-        "token_digest",
-        "grant_id",
-        "issued_at",
-        "expires_at",
-        "superseded_at",
-        "successor_digest",
-    ),
-    INSERT_SESSION: (
-        "session_digest",
-        "sub",
-        "directory",
-        "display",
-        "methods",
-        "assurance",
-        "created_at",
-        "expires_at",
-    ),
     INSERT_SIGNING_KEY: (
         "kid",
         "algorithm",
@@ -1264,8 +967,6 @@ ORDER: dict[str, tuple[str, ...]] = {
     ),
     INSERT_REVISION: ("revision",),
     INSERT_AUDIT_EVENT: ("at", "event", "outcome", "actor", "client_id", "address", "detail"),
-    REMEMBER_CONSENT: ("sub", "client_id", "redirect_host", "resource", "scopes", "granted_at"),
-    INSERT_ACCOUNT: ("sub", "email", "email_key", "password_hash", "created_at", "disabled_at"),
     INSERT_TRANSACTION: (
         "transaction_digest",
         "provider",
@@ -1293,14 +994,9 @@ ORDER: dict[str, tuple[str, ...]] = {
     DELETE_TRANSACTIONS_OF: ("sub",),
     LINK_OF: ("workos_id",),
     LINKS_TO: ("sub",),
-    DELETE_LINK: ("workos_id",),
     BAR_OF: ("sub",),
     EVENT: ("event_id",),
     KEPT_SESSION: ("sub",),
-    DELETE_KEPT_SESSION: ("sub",),
-    INSERT_KEPT_SESSION: ("sub", "sealed", "version", "kept_at", "held_until"),
-    INSERT_LINK: ("workos_id", "sub", "how", "linked_at"),
-    INSERT_BAR: ("sub", "reason", "barred_at"),
     INSERT_EVENT: ("event_id", "seen_at"),
     INSERT_API_KEY: (
         "key_digest",
@@ -1324,29 +1020,13 @@ ORDER: dict[str, tuple[str, ...]] = {
     GRANTS_OF_CLIENT: ("client_id", "live_at"),
     GRANTS_OF_SUB_AND_CLIENT: ("sub", "client_id", "live_at"),
     SESSION: ("session_digest", "now"),
-    ANSWER_REQUEST: ("now", "request_digest"),
-    REOPEN_LOGIN: ("request_digest", "answered_at"),
     AWAIT_FACTOR: ("kind", "hint", "sealed", "until", "failures", "request_digest", "now"),
     COUNT_FACTOR_FAILURE: ("failure_limit", "request_digest"),
     SETTLE_FACTOR: ("request_digest", "sealed"),
     COUNT_CODE_FAILURE: ("code_digest", "failure_limit"),
-    REDEEM_CODE: ("now", "code_digest", "failure_limit"),
-    SUPERSEDE_REFRESH_TOKEN: ("now", "successor_digest", "token_digest"),
     REHASH_ACCOUNT_PASSWORD: ("new_hash", "sub", "old_hash"),
-    END_GRANT: ("now", "reason", "grant_id"),
-    END_REPLAYED_GRANT: ("now", "reason", "grant_id"),
-    END_GRANTS_OF_SUB: ("now", "reason", "sub"),
-    END_GRANTS_OF_CLIENT: ("now", "reason", "client_id"),
-    TOUCH_GRANT: ("now", "expires_at", "vouched_at", "grant_id"),
-    STAMP_CLIENT: ("now", "client_id", "day_ago"),
-    STAMP_CLIENT_OF_GRANT: ("now", "grant_id", "day_ago"),
-    EXPIRE_CODES_OF_SUB: ("now", "sub"),
-    EXPIRE_CODES_OF_CLIENT: ("now", "client_id"),
-    DELETE_SESSIONS_BEGUN_BY: ("sub", "begun_by"),
     RETIRE_SIGNING_KEYS: ("retires_at",),
     FORGET_SIGNING_KEYS: ("now",),
-    DISABLE_ACCOUNT: ("disabled_at", "sub"),
-    SET_ACCOUNT_PASSWORD: ("password_hash", "sub"),
     TAKE_TRANSACTION: ("now", "transaction_digest", "browser_digest"),
     VOUCH_TRANSACTION: (
         "sub",
@@ -1360,19 +1040,10 @@ ORDER: dict[str, tuple[str, ...]] = {
         "factor_expires_at",
         "transaction_digest",
     ),
-    ISSUE_HAND_OVER: (
-        "now",
-        "code_digest",
-        "code_expires_at",
-        "transaction_digest",
-        "browser_digest",
-    ),
     TAKE_HAND_OVER: ("code_digest", "request_digest", "provider", "now"),
-    LIFT_BAR: ("sub", "asked_at"),
     HOLD_KEPT_SESSION: ("until", "sub", "version", "now"),
     REPLACE_KEPT_SESSION: ("sealed", "now", "sub", "version"),
     DROP_KEPT_SESSION: ("sub", "version"),
-    REVOKE_API_KEY: ("now", "key_id"),
     TOUCH_API_KEY: ("used_at", "key_digest"),
     SWEEP_REQUESTS: ("until", "batch"),
     SWEEP_FACTORS: ("now", "batch"),
@@ -1383,12 +1054,8 @@ ORDER: dict[str, tuple[str, ...]] = {
     SWEEP_AUDIT: ("batch", "until"),
     SWEEP_UNSPENT_CODES: ("until", "batch"),
     SWEEP_REDEEMED_CODES: ("until", "batch"),
-    SWEEP_REFRESH_TOKENS: ("before", "batch"),
-    SWEEP_GRANTS: ("before", "batch"),
     SWEEP_USED_CLIENTS: ("until", "now", "batch"),
     SWEEP_UNUSED_CLIENTS: ("until", "now", "batch"),
-    SUPERSEDE_SIGNING_KEY: ("retires_at", "kid"),
-    REVOKE_SIGNING_KEY: ("now", "kid"),
     AUDIT_AFTER: ("number", "since", "until", "limit"),
     REGISTER_CLIENT_TOLD: (
         "clients_client_id",

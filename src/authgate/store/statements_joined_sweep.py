@@ -21,7 +21,6 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
-    tuple_,
     update,
 )
 
@@ -85,27 +84,32 @@ def _sweep_clients(*conditions: ColumnElement[bool], by: ColumnElement[Any]) -> 
     return select(func.count()).select_from(gone).add_cte(forgotten.cte("forgotten"))
 
 
+def _oldest(ended: ColumnElement[bool], by: ColumnElement[Any]) -> Select[Any]:
+    """The grants that ended first, found alone.
+
+    In a join with what is left of them the planner may think it better to read both tables whole.
+    While their tokens are being cleared they stay the oldest.
+    """
+    return first(select(grants.c.grant_id).where(ended).order_by(by), _batch)
+
+
 def _sweep_tokens(ended: ColumnElement[bool], by: ColumnElement[Any]) -> Any:
     key = refresh_tokens.c.token_digest
     found = first(
-        select(key)
-        .select_from(grants)
-        .join(refresh_tokens, refresh_tokens.c.grant_id == grants.c.grant_id)
-        .where(ended)
-        .order_by(by),
-        _batch,
+        select(key).where(_is_among(refresh_tokens.c.grant_id, _oldest(ended, by))), _batch
     )
-    free = found.with_for_update(skip_locked=True, of=refresh_tokens)
-    return delete(refresh_tokens).where(_is_among(key, free))
+    return delete(refresh_tokens).where(_is_among(key, found.with_for_update(skip_locked=True)))
 
 
 def _sweep_grants(ended: ColumnElement[bool], by: ColumnElement[Any]) -> Any:
-    left = exists().where(refresh_tokens.c.grant_id == grants.c.grant_id)
-    return _sweep(grants.c.grant_id, ended, ~left, by=by)
+    key = grants.c.grant_id
+    left = exists().where(refresh_tokens.c.grant_id == key)
+    found = select(key).where(_is_among(key, _oldest(ended, by)), ended, ~left)
+    free = found.with_for_update(skip_locked=True, of=grants)
+    return delete(grants).where(_is_among(key, free))
 
 
 _usage = usage_counts.c
-_usage_key = tuple_(*usage_counts.primary_key)
 _oldest_events = first(select(audit_events.c.id).order_by(audit_events.c.id), _batch)
 _until: BindParameter[int] = _P("until")
 _before: BindParameter[int] = _P("before")
@@ -113,11 +117,12 @@ _before: BindParameter[int] = _P("before")
 _ran_out = grants.c.revoked_at.is_(None) & (grants.c.expires_at < _before)
 _was_ended = grants.c.revoked_at < _before
 
+# The key has three columns, and an array has one: by the place, which no lock lets change.
+_place: ColumnElement[Any] = literal_column("usage_counts.ctid")
 _usage_dead = (
-    first(select(*usage_counts.primary_key).where(_usage.day <= _until), _batch)
+    first(select(_place).select_from(usage_counts).where(_usage.day <= _until), _batch)
     .order_by(_usage.day)
     .with_for_update(skip_locked=True)
-    .cte("dead")
 )
 
 _SWEEP: dict[str, ClauseElement] = {
@@ -147,7 +152,7 @@ _SWEEP: dict[str, ClauseElement] = {
     "sweep_events": _sweep(
         seen_events.c.event_id, seen_events.c.seen_at <= _until, by=seen_events.c.seen_at
     ),
-    "sweep_usage": delete(usage_counts).where(_usage_key.in_(select(*_usage_dead.c))),
+    "sweep_usage": delete(usage_counts).where(_is_among(_place, _usage_dead)),
     "sweep_audit": delete(audit_events).where(
         _is_among(
             audit_events.c.id,
