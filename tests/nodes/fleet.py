@@ -127,12 +127,19 @@ class Fleet:
             **(env or {}),
         }
         self.nodes: list[Node] = []
+        self.trust = None  # as a `LiveServer` has it: there is no TLS here
         self._nginx: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """The public URL, which is nginx's and every node's."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """The database that the nodes share."""
+        assert self.cluster is not None
+        return self.cluster.url
 
     @property
     def mcp_url(self) -> str:
@@ -158,7 +165,7 @@ class Fleet:
         """Start PostgreSQL, the nodes and nginx; the first node signs the people up."""
         if self.cluster is None:
             self.cluster = self._stack.enter_context(Cluster())
-        self._env["AUTHGATE_DATABASE_URL"] = self.cluster.url
+        self._env["AUTHGATE_DATABASE_URL"] = self.database
         for code in self._codes[: self._count]:
             self.add_node(code)
         for person in self._people:
