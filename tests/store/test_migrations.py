@@ -104,6 +104,39 @@ async def test_a_newer_database_is_refused_and_left_alone(path: Path) -> None:
         assert db.execute("SELECT * FROM alembic_version").fetchall() == [("9999",)]
 
 
+@pytest.mark.parametrize(
+    ("ahead", "since", "fits"), [(1, 0, True), (2, -1, True), (2, 1, False), (1, 1, False)]
+)
+async def test_a_newer_schema_that_says_so_is_worked_on_and_left_alone(
+    path: Path, ahead: int, since: int, fits: bool
+) -> None:
+    prepare(path, 1)
+    head = int(migrations.HEAD)
+    name = f"{head + ahead:04}_since_{head + since:04}"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE alembic_version SET version_num = ?", (name,))
+    store = SqliteStore(path)
+    if fits:
+        assert await store.pending() == ()
+        await store.open()
+        await store.ping()
+        await store.close()
+    else:
+        with pytest.raises(StoreTooNew):
+            await store.pending()
+        with pytest.raises(StoreTooNew):
+            await store.open()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT version_num FROM alembic_version").fetchall() == [(name,)]
+
+
+async def test_to_look_makes_nothing(path: Path) -> None:
+    assert await SqliteStore(path).pending() == migrations.steps_from(None)
+    assert not path.exists()
+    prepare(path, 1)
+    assert await SqliteStore(path).pending() == ()
+
+
 def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(connection: Connection) -> None:
         real(connection)

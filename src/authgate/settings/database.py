@@ -41,18 +41,13 @@ def _check_sqlite(path: str) -> None:
 
 def _check_postgres(text: str) -> None:
     # Never with the text itself: the password is in it.
-    try:
-        parts = urlsplit(text)
-        whole = parts.hostname and parts.port != 0 and parts.path[1:] and not parts.fragment
-    except ValueError:
-        whole = None
-    if not whole or "/" in parts.path[1:]:
+    if (query := _query_of(text)) is None:
         raise ValueError(
             "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, and in the password %40 for @, "
             "%2F for /, %3A for :, %3F for ?, %23 for # and %25 for %"
         )
     try:
-        parameters = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        parameters = dict(parse_qsl(query, strict_parsing=bool(query)))
     except ValueError:
         raise ValueError("write what follows the ? as NAME=VALUE, with & in between") from None
     for name in parameters:
@@ -62,6 +57,16 @@ def _check_postgres(text: str) -> None:
             )
     if parameters.get("sslmode", "prefer") not in _SSLMODES:
         raise ValueError(f"sslmode is one of {', '.join(_SSLMODES)}")
+
+
+def _query_of(text: str) -> str | None:
+    """What follows the question mark; None if what comes before it is no address."""
+    try:
+        parts = urlsplit(text)
+        whole = parts.hostname and parts.port != 0 and parts.path[1:] and not parts.fragment
+    except ValueError:
+        return None
+    return parts.query if whole and "/" not in parts.path[1:] else None
 
 
 def schema(value: str) -> str:

@@ -236,10 +236,11 @@ def _ddl_for_postgres(text: str) -> str:
     return " ".join(text.split()).replace("__[SCHEMA__none].", "@.")
 
 
-def _pieces(text: str) -> list[str]:
+def _pieces(text: str, deeper: int = 0) -> list[str]:
     """The text as string literals in lines that are not too long, as the formatter would."""
     # A space is kept at the end of each piece, so that they join to the very text.
-    width = _WIDTH - 6 if len(text) <= _WIDTH - 6 else _WIDTH - 8
+    whole = _WIDTH - 6 - deeper
+    width = whole if len(text) <= whole else whole - 2
     *pieces, last = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
     return [f'    "{piece} "' for piece in pieces] + [f'    "{last}"']
 
@@ -274,7 +275,8 @@ def postgres_module() -> str:
     orders = "\n".join(_order(name.upper(), order) for name, (_, order) in known.items())
     parts.append(
         "# The parameters of each, in the order of their numbers.\n"
-        f"ORDER: dict[str, tuple[str, ...]] = {{\n{orders}\n}}\n"
+        f"_ORDER = {{\n{orders}\n}}\n"
+        "ORDER = {text: tuple(names.split()) for text, names in _ORDER.items()}\n"
     )
     # A comment is kept whole: a line broken in it would be part of it.
     script = "\n".join(
@@ -288,13 +290,11 @@ def postgres_module() -> str:
 
 
 def _order(name: str, order: tuple[str, ...]) -> str:
-    inner = ", ".join(f'"{parameter}"' for parameter in order)
-    inner = f"({inner},)" if len(order) == 1 else f"({inner})"
-    line = f"    {name}: {inner},"
+    line = f'    {name}: "{" ".join(order)}",'
     if len(line) <= _WIDTH:
         return line
-    lines = "\n".join(f'        "{parameter}",' for parameter in order)
-    return f"    {name}: (\n{lines}\n    ),"
+    pieces = "\n".join(f"    {piece}" for piece in _pieces(" ".join(order), 4))
+    return f"    {name}: (\n{pieces}\n    ),"
 
 
 def _wrapped(ddl: str) -> str:
