@@ -92,6 +92,9 @@ def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
         # for, and pages touched many times in between are written once. (A thread that folds
         # beside the writer was tried: it gained nothing.)
         db.execute("PRAGMA wal_autocheckpoint=4000")
+        # A reader that stays (a backup, a shell) keeps the log from being folded in, and it grows.
+        # Without a limit its file would stay as large for ever after.
+        db.execute("PRAGMA journal_size_limit=16777216")
     except BaseException:
         db.close()
         raise
