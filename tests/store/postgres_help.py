@@ -1,4 +1,4 @@
-"""What the tests of PostgreSQL's engine share: stores with hard bounds, frozen servers, a pooler."""
+"""What the tests of PostgreSQL's engine share: bounded stores, frozen servers, a pooler."""
 
 from __future__ import annotations
 

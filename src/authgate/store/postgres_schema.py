@@ -242,6 +242,14 @@ def migrate(db: Connection[Any], place: Place) -> None:
                 path = sql.Identifier(place.policy.schema).as_string(db)
                 db.execute("SELECT set_config('search_path', %s, true)", (path,))
                 upgrade(connection)
+                _comment(db, place)
     except DBAPIError as error:
         # Callers know the driver's errors, not SQLAlchemy's.
         raise error.orig or error from error
+
+
+def _comment(db: Connection[Any], place: Place) -> None:
+    """What a column means may have been worded anew since the revision that made it."""
+    if _revision(db, place) == HEAD:
+        told = [ddl for ddl in postgres_sql.SCHEMA.split("\n\n") if "COMMENT ON" in ddl[:12]]
+        db.execute(place.in_schema(";\n".join(told)).encode())
