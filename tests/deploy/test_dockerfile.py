@@ -20,6 +20,7 @@ from tests.clients.by_hand import Hands
 from tests.deploy.deployed import Deployed
 from tests.deploy.dockerfile import IGNORE, Image, environment, exec_form, ours, sent, steps
 from tests.house.reading import ROOT, tracked_files
+from tests.postgres import Cluster
 
 LOCKS = ROOT / "requirements"
 
@@ -115,7 +116,7 @@ def test_the_lock_with_traces_is_the_lock_and_what_traces_need() -> None:
 class Container(Deployed):
     """ENTRYPOINT and CMD with the image's environment: no more, and nothing to write but /data."""
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, **more: str) -> None:
         self.image = image
         command = [*exec_form("ENTRYPOINT"), *exec_form("CMD")]
         assert command.count("8000") == 1
@@ -125,7 +126,7 @@ class Container(Deployed):
         }
         super().__init__(
             [image.place(word).replace("8000", "{port}") for word in command],
-            {**env, "AUTHGATE_PUBLIC_URL": "http://127.0.0.1:{port}/at/a/path"},
+            {**env, "AUTHGATE_PUBLIC_URL": "http://127.0.0.1:{port}/at/a/path", **more},
         )
         self.path = "/at/a/path"
 
@@ -197,3 +198,28 @@ def test_the_health_check_knows_the_living_from_the_dead(container: Container) -
 def test_the_operators_commands_run_beside_it(container: Container) -> None:
     assert "alice@example.com" in container.cli("people", "list").stdout
     assert shlex.join(exec_form("CMD")).startswith("serve ")
+
+
+def test_on_postgresql_it_writes_nowhere_at_all(image: Image, tmp_path: Path) -> None:
+    """docker run --read-only, and no volume."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "secret_key").write_text("a-secret-of-thirty-two-characters-or-more\n")
+    with Cluster() as cluster:
+        (secrets / "database_url").write_text(cluster.url + "\n")
+        for path in (*secrets.iterdir(), secrets, tmp_path, *tmp_path.parents[:2]):
+            path.chmod(0o644 if path.is_file() else 0o755)
+        running = Container(
+            image,
+            AUTHGATE_SECRET_KEY_FILE=str(secrets / "secret_key"),
+            AUTHGATE_DATABASE_URL_FILE=str(secrets / "database_url"),
+        )
+        running.data.chmod(0o555)
+        if os.geteuid() == 0:
+            os.chown(running.data, 0, 0)
+        with running, Hands(running) as hands:
+            tokens = hands.tokens(hands.registered()["client_id"])
+            assert hands.whoami(tokens["access_token"])
+            assert running.healthcheck() == 0
+            assert list(running.data.iterdir()) == []
+            running.assert_quiet()
