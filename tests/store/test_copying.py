@@ -35,6 +35,7 @@ from authgate.store.sqlite_file import prepare
 from tests import postgres
 from tests.store.conftest import ROOT
 from tests.store.grown import FEW, MANY, ODD_NUMBERS, ODD_TEXTS, grow
+from tests.store.postgres_help import pgbouncer
 
 Engine = Literal["sqlite", "postgres"]
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgres")
@@ -203,6 +204,27 @@ def test_order_is_that_of_bytes_whatever_the_database_collates_by() -> None:
         for table in metadata.tables.values()
         for column in table.primary_key
     }
+
+
+def test_a_store_is_named_without_secrets() -> None:
+    end = PostgresEnd("postgresql://me:hunter2@db.internal:6000/authgate", "mine")
+    assert end.name == "the PostgreSQL store db.internal:6000/authgate (schema mine)"
+
+
+def test_behind_a_transaction_pooler(empty: dict[Engine, Place], small: Place) -> None:
+    """Nothing outlives a transaction, at either end; other clients take the connections between."""
+    middle = empty["postgres"]
+    with pgbouncer(postgres.shared().url, "transaction") as url:
+        source, target = small.end(), PostgresEnd(url, middle.schema)
+        copy(source, target, quiet)
+        source.close()
+        target.close()
+        assert middle.all_rows() == small.all_rows()
+        source, target = PostgresEnd(url, middle.schema), empty["sqlite"].end()
+        copy(source, target, lambda *_: postgres.run(url, "SET statement_timeout = 1"))
+        source.close()
+        target.close()
+    assert empty["sqlite"].all_rows() == small.all_rows()
 
 
 # --- interrupted ----------------------------------------------------------------------------------

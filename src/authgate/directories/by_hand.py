@@ -59,7 +59,7 @@ async def disconnect(store: Store, sub: str, now: int) -> int:
     """End every connection and browser session of a person; how many connections that was.
 
     A code that is on its way expires too, and tokens that others issued to them are taken again
-    only after they sign in anew.
+    only after they sign in anew. A session kept at their directory stays there.
     """
     audit = AuditEvent(now, "person.disconnect", "done", "operator", detail={"sub": sub})
     return await store.end_grants_of(sub, _REASON, now, audit)

@@ -45,7 +45,7 @@ class PostgresEnd:
     def __init__(self, url: str, schema: str) -> None:
         self._place = _place(url, schema)
         self._schema = schema
-        self.name = f"the PostgreSQL store {self._place.named} (schema {schema})"
+        self.name = f"the PostgreSQL store {self._place.named()} (schema {schema})"
         self._held = ExitStack()
         self._db: psycopg.Connection[Row] | None = None
 
