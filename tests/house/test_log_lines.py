@@ -46,6 +46,8 @@ def _calls() -> list[ast.Call]:
 
 def _is_log(call: ast.Call) -> bool:
     func = call.func
+    if isinstance(func, ast.Name):
+        return func.id == "unforeseen"
     return (
         isinstance(func, ast.Attribute)
         and isinstance(func.value, ast.Name)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from authgate.app import observing
 from authgate.app.core import Core
 from authgate.app.home import Home
 from authgate.app.issuing import Closable, Job
@@ -105,6 +106,7 @@ class Application:
             await lazy.close()
         await self.home.close()
         await self.core.close()
+        await observing.end()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

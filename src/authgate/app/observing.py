@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import Awaitable, Callable, Mapping
+from importlib.util import find_spec
 from time import perf_counter
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -21,13 +23,18 @@ from authgate.directories.contract import (
     Unavailable,
     Visitor,
 )
-from authgate.observe import log, metrics
+from authgate.observe import log, metrics, tracing
 from authgate.security.keys import key_states
 from authgate.security.limits import Throttles
 from authgate.settings import Settings
 from authgate.store.contract import Store, StoreUnavailable
 
 LOOK_EVERY = 5.0
+_OTEL = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_TRACES_EXPORTER",
+)
 
 
 def begin(settings: Settings) -> None:
@@ -36,6 +43,46 @@ def begin(settings: Settings) -> None:
         from authgate.observe.prometheus import Numbers
 
         metrics.use(Numbers())
+    if traces_wanted():
+        from authgate.observe.otel import Spans
+
+        tracing.use(Spans())
+
+
+def traces_wanted() -> bool:
+    """Has an exporter been named in OpenTelemetry's own way (its specification, "SDK environment
+    variables")?"""
+    given = {name for name in _OTEL if os.environ.get(name)}
+    chosen = os.environ.get("OTEL_TRACES_EXPORTER", "")
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return bool(given) and chosen != "none" and not disabled
+
+
+def what_keeps_traces_from_going() -> str | None:
+    """A sentence if traces are wanted and cannot be sent."""
+    if not traces_wanted():
+        return None
+    chosen = os.environ.get("OTEL_TRACES_EXPORTER") or "otlp"
+    if chosen != "otlp":
+        return f"OTEL_TRACES_EXPORTER: write otlp or none; {chosen!r} is none of them."
+    try:
+        found = find_spec("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    except ModuleNotFoundError:
+        found = None
+    if found is None or find_spec("opentelemetry.sdk") is None:
+        return (
+            "Traces are wanted (OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_TRACES_EXPORTER is set), and "
+            "what sends them is not installed: pip install 'authgate[otel]'"
+        )
+    return None
+
+
+async def end() -> None:
+    """Send what is left of the traces."""
+    tracer = tracing.tracer
+    if tracer is not None:
+        tracing.use(None)
+        await asyncio.to_thread(tracer.close)
 
 
 def counted() -> bool:
@@ -45,7 +92,8 @@ def counted() -> bool:
 
 def watched_store(store: Store) -> Store:
     """The same store, each of its steps timed."""
-    return cast(Store, _Timed(store)) if counted() else store
+    watched = counted() or tracing.tracer is not None
+    return cast(Store, _Timed(store)) if watched else store
 
 
 def watched_directory(directory: Directory) -> Directory:
@@ -68,10 +116,13 @@ class _Timed:
 
 
 def _timed(name: str, step: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    called = f"store.{name}"
+
     async def timed(*args: Any, **named: Any) -> Any:
         began = perf_counter()
         try:
-            return await step(*args, **named)
+            with tracing.span(called):
+                return await step(*args, **named)
         finally:
             metrics.record.store(name, perf_counter() - began)
 

@@ -28,7 +28,7 @@ from uvicorn.server import Server
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from authgate.app import build, build_core
-from authgate.app.observing import begin
+from authgate.app.observing import begin, what_keeps_traces_from_going
 from authgate.cli.banner import banner
 from authgate.cli.common import REFUSED, explain, fail, load_settings, run_or_fail
 from authgate.cli.draining import END_NOW, ENDS, drain_first
@@ -70,6 +70,9 @@ def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
             "--workers: the sessions of a stdio server live in one process, and the others would "
             "not know them. Leave it out; the programs have processes of their own."
         )
+    hindrance = what_keeps_traces_from_going()
+    if hindrance is not None:
+        fail(hindrance)
     with listen(host, port) as listener:
         if port == 0:
             port = listener.getsockname()[1]

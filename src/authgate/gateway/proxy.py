@@ -26,7 +26,7 @@ from authgate.gateway.inbound import Body
 from authgate.gateway.sessions import Sessions
 from authgate.gateway.slots import Slots
 from authgate.gateway.upstream import BUFFER, Upstream
-from authgate.observe import about, log
+from authgate.observe import about, log, tracing
 from authgate.protocol.errors import Reason, Refusal
 from authgate.protocol.mcp import LISTEN, Call, check_agreement
 from authgate.web.answers import Answer, AnswerCut, unforeseen
@@ -198,6 +198,10 @@ class Exchange:
         known = about.request_id()
         if known is not None:
             sent.append(("x-request-id", known))
+        traced = tracing.traceparent()
+        if traced is not None:  # our span is the parent there, and not what a client claimed
+            sent = [item for item in sent if item[0] not in ("traceparent", "tracestate")]
+            sent.append(("traceparent", traced))
         if self._caller.known:
             sent += self._proxy.identity.headers(self._caller)
         sent += ((name.decode("ascii"), headers.text(value)) for name, value in self._passage.own)

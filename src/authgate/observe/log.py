@@ -20,7 +20,7 @@ from authgate.observe.about import About, current
 from authgate.protocol.errors import Reason, Refusal, printable
 
 _log: Any = structlog.get_logger("authgate")
-_debugging = False  # asked once a request: to find out by a line that is dropped costs a microsecond
+_debugging = False  # a line made to be dropped would cost every request a microsecond
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 

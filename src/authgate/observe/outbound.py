@@ -12,7 +12,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from authgate.observe import metrics
+from authgate.observe import metrics, tracing
 
 FAILED = "failed"  # no usable answer
 _CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
@@ -26,14 +26,16 @@ def answered(status: int) -> str:
 class calling:
     """`service` is a word of ours. Whoever says nothing of the `outcome` has failed."""
 
-    __slots__ = ("_began", "outcome", "service")
+    __slots__ = ("_began", "_span", "outcome", "service")
 
     def __init__(self, service: str) -> None:
         self.service = service
         self.outcome = FAILED
         self._began = perf_counter()
+        self._span = tracing.span(service, outbound=True)
 
     def __enter__(self) -> Self:
+        self._span.__enter__()
         return self
 
     def __exit__(
@@ -42,4 +44,5 @@ class calling:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._span.__exit__(kind, error, trace)
         metrics.record.outbound(self.service, self.outcome, perf_counter() - self._began)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Sequence
 from itertools import count
 from time import perf_counter
 
-from authgate.observe import log, metrics
+from authgate.observe import log, metrics, tracing
 from authgate.observe.about import About, current
 from authgate.web.address import Network, is_from
 from authgate.web.request import App, Message, Receive, Scope, Send
@@ -56,11 +56,27 @@ class Watching:
             return send(message)
 
         before = current.set(about)
+        tracer = tracing.tracer
+        if tracer is not None:
+            tracer.begin(about, scope["method"], self._brought(scope))
         try:
             await app(scope, receive, sending)
         finally:
+            if tracer is not None:
+                tracer.end(about)
             log.done(scope, about, perf_counter() - began)
             current.reset(before)
+
+    def _brought(self, scope: Scope) -> dict[str, str]:
+        """The trace that a trusted proxy has begun. A stranger's word would choose what is sampled
+        and paid for, and join strangers' requests into one trace."""
+        if not self._trusted or not is_from(scope, self._trusted):
+            return {}
+        return {
+            name.decode(): value.decode("latin-1")
+            for name, value in scope["headers"]
+            if name in (b"traceparent", b"tracestate")
+        }
 
     def _request_id(self, scope: Scope) -> str:
         if self._trusted and is_from(scope, self._trusted):
