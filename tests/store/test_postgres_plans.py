@@ -75,17 +75,31 @@ def _filling(table: Any) -> str:
     )
 
 
+def _schema() -> str:
+    schema = new_schema()
+    prepare(Place(PostgresPolicy(shared().url, schema)))
+    return schema
+
+
+def _searching(db: psycopg.Connection[Any], schema: str) -> psycopg.Connection[Any]:
+    db.execute(text.SQL("SET search_path = {}").format(text.Identifier(schema)))
+    return db
+
+
 @pytest.fixture(scope="module")
 def grown() -> Iterator[psycopg.Connection[Any]]:
-    schema = new_schema()
-    place = Place(PostgresPolicy(shared().url, schema))
-    prepare(place)
+    schema = _schema()
     with psycopg.connect(shared().url, autocommit=True) as db:
         for table in metadata.sorted_tables:
             db.execute(text.SQL(_filling(table)).format(schema=text.Identifier(schema)))
         db.execute(b"ANALYZE")
-        db.execute(text.SQL("SET search_path = {}").format(text.Identifier(schema)))
-        yield db
+        yield _searching(db, schema)
+
+
+@pytest.fixture(scope="module")
+def new() -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(shared().url, autocommit=True) as db:
+        yield _searching(db, _schema())
 
 
 def _value(name: str, kind: str) -> str:
@@ -124,6 +138,21 @@ def test_no_statement_scans_a_table_that_grows(
     name: str, mode: str, grown: psycopg.Connection[Any]
 ) -> None:
     plan = _plan(grown, name, mode)
+    scanned = {found[1] for line in plan if (found := re.search(r"Seq Scan on (\w+)", line))}
+    assert scanned <= MAY_SCAN.get(name, set()), "\n".join(plan)
+
+
+# Not waited for by a step, or bounded by what they are about, and planned anew with the first
+# statistics: a batch by its keys, which an empty table answers as well in one page.
+SOON_ANEW = re.compile(r"sweep_.*|audit_after|usage|issue_hand_over_told")
+
+
+@pytest.mark.parametrize("name", sorted(n for n in STATEMENTS if not SOON_ANEW.fullmatch(n)))
+def test_nor_does_one_that_was_prepared_when_all_was_empty(
+    name: str, new: psycopg.Connection[Any]
+) -> None:
+    """A plan is kept until the table is analyzed, and in its first minute it may grow a lot."""
+    plan = _plan(new, name, "force_generic_plan")
     scanned = {found[1] for line in plan if (found := re.search(r"Seq Scan on (\w+)", line))}
     assert scanned <= MAY_SCAN.get(name, set()), "\n".join(plan)
 

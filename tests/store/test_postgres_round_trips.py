@@ -223,7 +223,7 @@ READS = {
     "ping", "client", "clients", "request", "transaction", "consent", "code", "refresh_token",
     "grant", "grants", "session", "link_of", "links_to", "bar_of", "saw", "kept_session",
     "api_key", "api_keys", "usage", "account_by_email", "account", "accounts", "signing_keys",
-    "audit_events", "audit_after", "last_audit_number",
+    "audit_events", "audit_after", "last_audit_number", "clock", "pending",
 }  # fmt: skip
 # Opening and closing, and the sweep, which takes as many as it has kinds of rows.
 OTHERS = {"open", "close", "sweep"}

@@ -17,7 +17,9 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ClauseElement,
+    Column,
     ColumnElement,
     Table,
     bindparam,
@@ -29,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from authgate.store import statements
 from authgate.store.schema import (
@@ -50,10 +53,29 @@ _BY_KEY = statements.positional(postgresql.insert)
 _one: ColumnElement[int] = literal_column("1")
 
 
+def by_key(statement: Any) -> Any:
+    """The same statement, in which nothing but its key can find the row.
+
+    A plan that was made while the tables were new may find the few that have not ended, and look
+    for the key among them; it is kept until the table is analyzed, and by then they may be many.
+    """
+
+    def plain(element: Any, **_: Any) -> Any:
+        if isinstance(element, Column) and isinstance(element.type, BigInteger):
+            return element + literal_column("0")
+        return None
+
+    keyed = statement._clone()
+    keyed._where_criteria = tuple(
+        replacement_traverse(condition, {}, plain) for condition in statement._where_criteria
+    )
+    return keyed
+
+
 def decide(name: str, *returned: ColumnElement[Any]) -> CTE:
     """The deciding statement of this name as the part whose rows say that it was won."""
-    decides: Any = {**_DECIDE, **_BY_KEY}[name]
-    won: CTE = decides.returning(*returned).cte("won")
+    decides = {**_DECIDE, **_BY_KEY}[name]
+    won: CTE = by_key(decides).returning(*returned).cte("won")
     return won
 
 
@@ -95,7 +117,6 @@ def _follow(name: str, won: CTE) -> Any:
 
 _answered = decide("answer_request", authorization_requests.c.request_digest)
 _spent = decide("redeem_code", codes.c.code_digest)
-_superseded = decide("supersede_refresh_token", refresh_tokens.c.token_digest)
 
 _remembered = postgresql.insert(consents).from_select(
     [c.name for c in consents.columns], select(*row_of(consents).values()).select_from(_answered)
@@ -106,12 +127,31 @@ _remembered = _remembered.on_conflict_do_update(
 )
 _code_kept = insert_if(codes, _answered).cte("kept")
 
+_still_live = (grants.c.revoked_at + literal_column("0")).is_(None)  # as in `by_key`
+# The grant is asked about by its own key, once and before: of a join the planner may make one over
+# both tables. That it is this token's grant is a condition as well.
+_superseded = (
+    by_key(
+        update(refresh_tokens)
+        .values(superseded_at=NOW, successor_digest=_P("successor_digest"))
+        .where(
+            refresh_tokens.c.token_digest == _P("token_digest"),
+            refresh_tokens.c.grant_id + literal_column("''") == _P("grant_id"),
+            refresh_tokens.c.superseded_at.is_(None),
+            refresh_tokens.c.expires_at > NOW,
+        )
+    )
+    .where(exists(select(_one).where(grants.c.grant_id == _P("grant_id"), _still_live)))
+    .returning(refresh_tokens.c.token_digest)
+    .cte("won")
+)
+
 # The grant may have ended while its row was waited for: then there is no successor, and the spent
 # token of an ended grant is nobody's loss. What follows hangs on this part, which also brings the
 # client, so that its row is locked after the grant's.
 _touched = (
-    _follow("touch_grant", _superseded)
-    .where(grants.c.revoked_at.is_(None))
+    by_key(_DECIDE["touch_grant"])
+    .where(any_of(_superseded), _still_live)
     .returning(grants.c.client_id)
     .cte("touched")
 )
@@ -135,7 +175,7 @@ _ended_by_replay = (
     .values(revoked_at=NOW, revoked_reason=_P("reason"))
     .where(
         grants.c.grant_id == select(_why.c.grant_id).where(_replayed).scalar_subquery(),
-        grants.c.revoked_at.is_(None),
+        _still_live,
     )
 )
 
