@@ -182,3 +182,15 @@ def test_the_ways_to_call_it(operator: Operator) -> None:
     script = Path(sys.executable).with_name("authgate")
     out = subprocess.run([script, "--version"], capture_output=True, text=True, check=True).stdout
     assert out == f"authgate {__version__}\n"
+
+
+def test_migrate_check_changes_nothing_and_says_what_would_run(operator: Operator) -> None:
+    looked = operator.run("migrate", "--check")
+    assert looked.code == 1
+    assert "authgate migrate would run: 0001, 0002" in looked.out
+    assert operator.run("migrate", "--check", "--json").json["pending"][-1] == HEAD
+    assert not (operator.folder / "data" / "authgate.db").exists()
+    operator.run("migrate")
+    done = operator.run("migrate", "--check")
+    assert (done.code, "nothing to do" in done.out) == (0, True)
+    assert operator.run("migrate", "--check", "--json").json["pending"] == []
