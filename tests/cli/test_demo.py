@@ -86,6 +86,28 @@ def test_ended_from_outside_it_takes_its_server_along(bare: Operator) -> None:
     assert not servers_of(process.pid)
 
 
+def test_killed_it_takes_its_server_along_all_the_same(bare: Operator) -> None:
+    with bare.start("authgate", "demo") as process:
+        while not any("MCP URL" in log.read_text() for log in bare.folder.glob("*/server.log")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        servers = servers_of(process.pid)
+        assert servers
+        process.kill()
+    ends = time.monotonic() + 20
+    while any(is_running(server) for server in servers) or [*bare.folder.glob("authgate-demo-*")]:
+        assert time.monotonic() < ends, servers
+        time.sleep(0.05)
+
+
+def is_running(pid: str) -> bool:
+    """A process that ended and that nobody asked about is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def servers_of(session: int) -> list[str]:
     """Processes that still have the demo as their parent."""
     found = []

@@ -1,7 +1,7 @@
 """The demo's own authgate: a child process, a data folder and a person, all gone at the end.
 
-The child is started exactly as an operator would, and knows nothing of this machine's settings: no
-AUTHGATE_ name reaches it, and its working folder has no .env.
+The child is started as an operator would, but ends with the demo (`demo_child`), and knows nothing
+of this machine's settings: no AUTHGATE_ name reaches it, and its working folder has no .env.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 STARTS_WITHIN = 30.0
 STOPS_WITHIN = 10.0
+FOLDER = "authgate-demo-"  # how the names of its folders begin
 FOREIGN = ("AUTHGATE_", "WORKOS_", "SUPABASE_", "LOG_LEVEL")
 
 
@@ -120,6 +121,8 @@ class DemoServer:
             except subprocess.TimeoutExpired:
                 self._child.kill()
                 self._child.wait()
+            assert self._child.stdin is not None
+            self._child.stdin.close()
             self._child = None
         if self._folder != Path():
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -131,17 +134,17 @@ class DemoServer:
         return "\n".join(lines[-20:])
 
     def _start(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="authgate-demo-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=FOLDER))
         self.port = self.port or _free_port()
         began = time.perf_counter()
-        command = [sys.executable, "-m", "authgate.server", "--port", str(self.port)]
+        command = [sys.executable, "-m", "authgate.cli.demo_child", "--port", str(self.port)]
         with (self._folder / "server.log").open("wb") as log:
             # A session of its own: Ctrl-C ends the demo, and the demo ends the child.
             self._child = subprocess.Popen(  # noqa: S603 - the same
                 command,
                 cwd=self._folder,
                 env=self._environment(),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
