@@ -19,7 +19,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 NODE_CLIENTS := tests/clients/node
 BROWSER_PACKAGES := chromium chromium-driver fonts-liberation
-SERVICE_PACKAGES := nginx-light caddy redis-server pgbouncer
+SERVICE_PACKAGES := nginx-light caddy redis-server pgbouncer systemd
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # -qq: errors only; every version and hash is in the lock, so there is nothing to read while it works.
@@ -161,7 +161,7 @@ browser:
 # folders. (PostgreSQL comes from the package index with the rest of dev.)
 .PHONY: services
 services:
-	@for program in nginx caddy redis-server pgbouncer; do \
+	@for program in nginx caddy redis-server pgbouncer systemd-analyze; do \
 		if ! PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $$program >/dev/null; then \
 			$(call debian,$(SERVICE_PACKAGES),the tests with proxies and stores); break; \
 		fi; \
