@@ -107,7 +107,7 @@ def test_every_command_and_setting_in_it_exists(tmp_path: Path) -> None:
 
 
 def test_it_waits_longer_than_the_program_takes_to_end() -> None:
-    drain = Settings.model_fields["drain"].default
+    drain = sum(Settings.model_fields[name].default for name in ("drain", "drain_delay"))
     assert int(value("TimeoutStopSec")) > drain + LAST_CALL + 1
     assert value("RestartPreventExitStatus") == str(USAGE)
 
