@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from authgate.protocol.records import UsageRow
 from authgate.store import postgres_sql as sql
 from authgate.store.contract import StoreUnavailable
 from authgate.store.postgres import PostgresStore
@@ -283,6 +284,14 @@ async def test_behind_a_pooler_steps_are_what_they_are(mode: str, prepare: bool 
             assert store._pool is not None
             if mode == "session" and prepare is None:
                 assert store._pool._prepare
+
+
+async def test_a_statement_that_is_sent_twice_at_once_is_prepared_once() -> None:
+    async with opened(shared().url, pool=1, prepare=True) as store:
+        await store.add_usage([UsageRow(day, "ours", "", 1, 0) for day in range(20)])
+        assert len(await store.usage(0)) == 20
+        assert store._pool is not None
+        assert store._pool._prepare
 
 
 async def test_prepared_statements_that_went_away_are_done_without() -> None:

@@ -82,6 +82,7 @@ class Pool:
         if len(self._queue) >= self._policy.waiting:
             raise StoreUnavailable("too many callers are waiting for the database")
         call = Call(statements, self._loop.create_future())
+        call.until = self._loop.time() + self._policy.wait + self._policy.deadline
         if self._idle:
             self._start(self._idle.pop(), call)
         else:
@@ -168,12 +169,15 @@ class Pool:
             self._refuse(call, _named(error, broken))
 
     def _may_repeat(self, call: Call, error: ServerError, broken: Exception | None) -> bool:
+        if call.tries >= _TRIES or self._loop.time() > call.until:
+            return False
         if error.sqlstate in _AGAIN:
-            return call.tries < _TRIES
-        if not self._prepare or broken is not None or error.sqlstate not in _NOT_PREPARED:
-            return call.tries < _TRIES and call.prepared and error.sqlstate in _NOT_PREPARED
-        self._prepare = False
-        log.warning("store.prepare_off", setting="AUTHGATE_DATABASE_PREPARE")
+            return True
+        if not call.prepared or broken is not None or error.sqlstate not in _NOT_PREPARED:
+            return False
+        if self._prepare:
+            self._prepare = False
+            log.warning("store.prepare_off", setting="AUTHGATE_DATABASE_PREPARE")
         return True
 
     def _refuse(self, call: Call, error: Exception) -> None:
@@ -219,8 +223,8 @@ class Pool:
             self._open_more()
 
     def _no_connection(self, error: BaseException) -> None:
-        """Whoever waits need not, unless a connection that works comes free."""
-        if self._busy:
+        """Whoever waits need not, unless a connection that works comes free or is on its way."""
+        if self._busy or len(self._opening) > 1:
             return
         waiting, self._queue = self._queue, deque()
         for call in waiting:

@@ -110,7 +110,7 @@ class ServerError(Exception):
 class Call:
     """Statements that are sent together, and the future of what they return."""
 
-    __slots__ = ("error", "future", "prepared", "results", "statements", "timer", "tries")
+    __slots__ = ("error", "future", "prepared", "results", "statements", "timer", "tries", "until")
 
     def __init__(
         self,
@@ -123,6 +123,7 @@ class Call:
         self.error: ServerError | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.tries = 0
+        self.until = 0.0
         self.prepared = False
 
 
@@ -140,7 +141,9 @@ class Wire:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._socket = self._pg.socket
+        # Prepared for certain, and sent with the call under way.
         self._known: set[bytes] = set()
+        self._asked: set[bytes] = set()
         # What libpq has yet to answer: a statement that was prepared, or None for one that was run.
         self._awaited: deque[Statement | None] = deque()
         self._call: Call | None = None
@@ -158,9 +161,11 @@ class Wire:
         self._call = call
         call.prepared = prepare
         self._awaited.clear()
+        self._asked.clear()
         try:
             for statement, values in call.statements:
                 self._send(statement, values, prepare)
+                self._asked.add(statement.name)
             self._pg.pipeline_sync()
             self._flush()
         except OperationalError as error:
@@ -171,7 +176,7 @@ class Wire:
         if not prepare:
             self._pg.send_query_params(statement.text, values)
         else:
-            if statement.name not in self._known:
+            if statement.name not in self._known and statement.name not in self._asked:
                 self._pg.send_prepare(statement.name, statement.text)
                 self._awaited.append(statement)
             self._pg.send_query_prepared(statement.name, values)
