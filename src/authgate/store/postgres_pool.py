@@ -209,6 +209,9 @@ class Pool:
             connection = await self._connect()
         except StoreUnavailable as error:
             self._failed_at = self._loop.time()
+            # Now and not when the loop tells: of several that fail at once the last must know it.
+            if (this := asyncio.current_task()) is not None:
+                self._opening.discard(this)
             self._no_connection(error)
             return
         self._failed_at = None
@@ -224,7 +227,7 @@ class Pool:
 
     def _no_connection(self, error: BaseException) -> None:
         """Whoever waits need not, unless a connection that works comes free or is on its way."""
-        if self._busy or len(self._opening) > 1:
+        if self._busy or self._opening:
             return
         waiting, self._queue = self._queue, deque()
         for call in waiting:
