@@ -87,6 +87,10 @@ format: $(VENV)/dev.stamp ## put the code into its form and mend what can be men
 bench: $(VENV)/dev.stamp ## measure speed and size on this machine
 	@$(RUN)/python -m bench $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/dev.stamp services ## ten minutes of mixed traffic on three nodes (ARGS="--minutes 60")
+	@$(RUN)/python -m soak $(ARGS)
+
 .PHONY: docs
 docs: $(VENV)/dev.stamp ## check that the docs say what the code does
 	@$(RUN)/python -m pytest tests/house -q $(ARGS)
