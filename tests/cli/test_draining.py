@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
 import time
 from urllib.parse import urlsplit
 
@@ -92,3 +93,26 @@ def test_without_a_delay_it_ends_at_once(operator: Operator) -> None:
         code, seconds = server.stop()
     assert code == 0
     assert seconds < 3
+
+
+def test_a_second_signal_without_a_delay_cuts_nobody_off(operator: Operator) -> None:
+    """The supervisor has nothing to tell its workers then; once it ended them on the spot."""
+    body = b"grant_type=authorization_code&code=x"
+    head = (
+        "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with running(operator, "--workers", "2") as server:
+        port = urlsplit(server.url).port or 0
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as held:
+            held.sendall(head.encode() + body[:5])
+            time.sleep(0.3)
+            server.process.terminate()
+            time.sleep(1.2)  # the supervisor looks twice a second
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.6)
+            held.sendall(body[5:])
+            assert held.recv(100).startswith(b"HTTP/1.1 4")
+        assert server.process.wait(15) == 0
+        assert "worker.killed" not in server.said

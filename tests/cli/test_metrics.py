@@ -8,12 +8,13 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from authgate.cli import scraping
 from tests.cli.conftest import PASSWORD, Operator
 from tests.cli.serving import HandClient, Server, running
 from tests.cli.test_serve import workers_of
@@ -77,7 +78,7 @@ def test_one_scrape_tells_everything(operator: Operator, workers: tuple[str, ...
         age = time.time() - found["authgate_signing_key_timestamp_seconds"]
         assert 0 <= age < 120
         assert found["authgate_signing_keys"] == 1
-        assert time.time() - found["authgate_sweep_timestamp_seconds"] < 120
+        assert found["authgate_sweep_timestamp_seconds"] == 0  # not yet: app.steady
         told = httpx2.get(address, trust_env=False).text
         for secret in (client.client_id, client.email, PASSWORD, *map(str, client.tokens.values())):
             assert len(secret) < 8 or secret not in told
@@ -171,3 +172,34 @@ def test_half_open_scrapers_hold_nobody_up(operator: Operator) -> None:
             except httpx2.HTTPError:
                 assert time.monotonic() < ends
                 time.sleep(0.1)
+
+
+def test_who_says_what_they_want_byte_by_byte_keeps_nobody_else_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scraping, "WITHIN", 1.0)
+    port = free_port()
+    with scraping.scraped(f"127.0.0.1:{port}", 1, port=1):
+        slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(scraping.AT_ONCE)]
+        ends = time.monotonic() + 2.5
+        while time.monotonic() < ends:
+            for connection in slow:
+                with suppress(OSError):
+                    connection.send(b"G")
+            time.sleep(0.2)
+        assert httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).status_code == 200
+        for connection in slow:
+            connection.close()
+
+
+def test_of_a_head_without_end_no_more_is_read_than_a_head_has() -> None:
+    port = free_port()
+    with scraping.scraped(f"127.0.0.1:{port}", 1, port=1):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.0\r\n")
+            with suppress(OSError):  # closed in the middle of it
+                for _ in range(100):
+                    connection.sendall(b"x-much: " + b"y" * 8000 + b"\r\n")
+                while connection.recv(65_536):
+                    pass
+        assert httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).status_code == 200

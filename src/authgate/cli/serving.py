@@ -254,7 +254,8 @@ class _Supervisor(Multiprocess):
         for worker in self.processes:
             while worker.process.is_alive() and time.monotonic() < deadline:
                 worker.process.join(min(0.1, max(0.0, deadline - time.monotonic())))
-                if self._told_again():
+                if self._told_again() and self._delay:
+                    # Without a delay nobody listens to that signal, and it would end them at once.
                     self._end_the_delay()
                     deadline = min(deadline, time.monotonic() + most)
             if worker.process.is_alive():
