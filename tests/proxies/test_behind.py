@@ -117,6 +117,19 @@ def test_the_resources_metadata_is_where_the_challenge_and_clients_look(server: 
             ), address
 
 
+def test_no_caller_chooses_the_id_of_a_request(server: Fronted) -> None:
+    """The proxy is believed, and must not pass on as its own what it was told."""
+    chosen = "0123456789abcdef-chosen"
+    traced = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    forged = {"x-request-id": chosen, "traceparent": traced, "tracestate": "a=b"}
+    with visitor(server) as http:
+        for headers in ({}, forged, forged | {"connection": "close"}):
+            found = http.get(f"{server.path}/healthz", headers=headers)
+            (told,) = found.headers.get_list("x-request-id")
+            assert len(told) >= 32, "made by the proxy"
+            assert told != chosen
+
+
 def test_what_is_not_authgates_stays_the_websites(server: Fronted) -> None:
     with visitor(server) as http:
         for address in ("/", "/authx", "/author/mcp", "/.well-known/acme-challenge/x"):
