@@ -302,8 +302,10 @@ class Traffic:
         return sum(act.well for act in self.acts)
 
     async def _work(self, client: _Client, chains: list[Chain], refreshes: int) -> None:
+        mine: list[Chain] = []
         while chains and self._stopping_since is None:
             chain = chains.pop()
+            mine.append(chain)
             self.chains.append(chain)
             client_id = await self._registration(client)
             if client_id is not None:
@@ -314,10 +316,14 @@ class Traffic:
                 if self._stopping_since is not None or not await self._refreshed(client, chain):
                     break
                 await self._called(client, chain)
-        # Out of codes: refresh on, so that there is traffic for as long as the block lasts.
-        while self._stopping_since is None:
-            chain = self.chains[-1]
-            if not chain.access or not await self._refreshed(client, chain):
+        # Out of codes: refresh on, so that there is traffic for as long as the block lasts. Each
+        # its own: two at one chain would look like a thief, and rightly so.
+        alive = [chain for chain in mine if chain.access and not chain.abandoned]
+        while self._stopping_since is None and alive:
+            chain = alive[-1]
+            if await self._refreshed(client, chain):
+                await self._called(client, chain)
+            else:
                 await asyncio.sleep(AGAIN_AFTER)
 
     async def _registration(self, client: _Client) -> str | None:

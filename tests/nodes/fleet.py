@@ -21,6 +21,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,7 +43,8 @@ pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
 events {{ worker_connections 4096; }}
 http {{
-    access_log off;
+    log_format went "$upstream_addr $request_method $uri $status";
+    access_log {folder}/went.log went;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -53,6 +56,7 @@ http {{
     }}
     server {{
         listen 127.0.0.1:{port};
+        keepalive_timeout {keep_alive};
         location / {{
             proxy_pass http://authgate;
             proxy_http_version 1.1;
@@ -96,11 +100,23 @@ class Node(LiveServer):
         return self._process is not None and self._process.poll() is None
 
 
+@dataclass(frozen=True, slots=True)
+class Went:
+    """A request as nginx passed it on; `ports` are those of the nodes it tried, in order."""
+
+    ports: tuple[int, ...]
+    method: str
+    path: str
+    status: int
+
+
 class Fleet:
     """Nodes, nginx and PostgreSQL, from `start` to `close`.
 
     `env` goes to every node; `cluster` is used instead of a PostgreSQL of the fleet's own, and then
     outlives it. `codes` are folders with other versions of the package, one a node; None: this one.
+    `workers` are each node's. Without `keep_alive` a client's connection ends with its answer: one
+    that nginx ends while it reads its configuration again may take a request along.
     """
 
     def __init__(
@@ -111,7 +127,10 @@ class Fleet:
         people: Sequence[Person] = (ALICE, BOB),
         cluster: Cluster | None = None,
         codes: Sequence[Path | None] = (),
+        workers: int = 1,
+        keep_alive: bool = True,
     ) -> None:
+        self._keep_alive = "75s" if keep_alive else "0"
         self.folder = Path(tempfile.mkdtemp(prefix="authgate-fleet-"))
         self._stack = contextlib.ExitStack()
         self._reserved = reserved_port()
@@ -120,6 +139,7 @@ class Fleet:
         self.cluster = cluster
         self._people = tuple(people)
         self._count = nodes
+        self._workers = workers
         self._codes = tuple(codes) or (None,) * nodes
         self._env = {
             "AUTHGATE_SECRET_KEY": secrets.token_urlsafe(32),
@@ -162,23 +182,59 @@ class Fleet:
         self.close()
 
     def start(self) -> Self:
-        """Start PostgreSQL, the nodes and nginx; the first node signs the people up."""
+        """Start PostgreSQL, the nodes and nginx; the first node makes the schema."""
         if self.cluster is None:
             self.cluster = self._stack.enter_context(Cluster())
         self._env["AUTHGATE_DATABASE_URL"] = self.database
-        for code in self._codes[: self._count]:
-            self.add_node(code)
-        for person in self._people:
-            self.nodes[0].add_person(person)
+        first, *others = self._codes[: self._count]
+        self.add_node(first)
+        with ThreadPoolExecutor() as side_by_side:
+            # In this order: `nodes` is in the order of `codes`.
+            made = [self._node(code) for code in others]
+            signed_up = [side_by_side.submit(self.nodes[0].add_person, p) for p in self._people]
+            list(side_by_side.map(Node.start, made))
+            for one in signed_up:
+                one.result()
+        self.nodes += made
         self.serve_by(self.nodes)
         return self
 
-    def add_node(self, code: Path | None = None, env: Mapping[str, str] | None = None) -> Node:
+    def add_node(
+        self,
+        code: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        *,
+        workers: int | None = None,
+    ) -> Node:
         """One node more; nginx does not know it until `serve_by`."""
-        node = Node(self.url, {**self._env, **(env or {})}, code=code)
-        self._stack.callback(node.close)
+        node = self._node(code, env, workers)
         node.start()
         self.nodes.append(node)
+        return node
+
+    def add_nodes(self, count: int, env: Mapping[str, str] | None = None) -> list[Node]:
+        """The same for several, started side by side."""
+        made = [self._node(env=env) for _ in range(count)]
+        with ThreadPoolExecutor() as side_by_side:
+            list(side_by_side.map(Node.start, made))
+        self.nodes += made
+        return made
+
+    def drop(self, node: Node) -> None:
+        """End a node; nginx must not know it any more."""
+        self.nodes.remove(node)
+        node.close()
+
+    def _node(
+        self,
+        code: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        workers: int | None = None,
+    ) -> Node:
+        node = Node(
+            self.url, {**self._env, **(env or {})}, workers=workers or self._workers, code=code
+        )
+        self._stack.callback(node.close)
         return node
 
     def serve_by(self, nodes: Sequence[Node]) -> None:
@@ -187,7 +243,13 @@ class Fleet:
             f"        server 127.0.0.1:{node.port} max_fails=1 fail_timeout=1s;\n" for node in nodes
         )
         user = "user root;" if os.geteuid() == 0 else ""
-        site = _SITE.format(folder=self.folder, port=self.port, servers=servers, user=user)
+        site = _SITE.format(
+            folder=self.folder,
+            port=self.port,
+            servers=servers,
+            user=user,
+            keep_alive=self._keep_alive,
+        )
         (self.folder / "nginx.conf").write_text(site)
         if self._nginx is not None:
             self._nginx.send_signal(signal.SIGHUP)
@@ -201,6 +263,36 @@ class Fleet:
             )
         self._stack.callback(self._end_nginx, self._nginx)
         self._await_nginx()
+
+    def serve_only_by(self, nodes: Sequence[Node]) -> None:
+        """The same, and wait until nginx has forgotten all others; for when nothing is in flight."""
+        assert self._nginx is not None
+        before = self._nginx_workers()
+        self.serve_by(nodes)
+        ends = time.monotonic() + STARTS_WITHIN
+        while before & (now := self._nginx_workers()) or not now:
+            assert time.monotonic() < ends, (self.folder / "error.log").read_text()
+            time.sleep(0.02)
+
+    def _nginx_workers(self) -> set[str]:
+        assert self._nginx is not None
+        pid = self._nginx.pid
+        return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+    def went(self) -> list[Went]:
+        """Every request that nginx has answered so far, in the order of the answers."""
+        told = (self.folder / "went.log").read_text().splitlines()
+        found = []
+        for line in told:
+            *tried, method, path, status = line.replace(",", "").split()
+            ports = tuple(int(one.rpartition(":")[2]) for one in tried if ":" in one)
+            found.append(Went(ports, method, path, int(status)))
+        return found
+
+    def assert_quiet(self) -> None:
+        """No node met anything that nobody may have seen, nor wrote down what is secret."""
+        for node in self.nodes:
+            node.assert_quiet()
 
     def logs(self) -> str:
         """What all nodes wrote."""

@@ -111,7 +111,7 @@ async def test_a_newer_schema_that_says_so_is_worked_on_and_left_alone(
     path: Path, ahead: int, since: int, fits: bool
 ) -> None:
     prepare(path, 1)
-    head = int(migrations.HEAD)
+    head = int(migrations.HEAD[:4])
     name = f"{head + ahead:04}_since_{head + since:04}"
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE alembic_version SET version_num = ?", (name,))

@@ -76,7 +76,8 @@ async def test_many_nodes_bring_an_older_one_up_at_once(monkeypatch: pytest.Monk
     with monkeypatch.context() as patched:
         patched.setattr(migrations, "HEAD", "0003")
         _migrated(place)
-    assert pending(place) == ("0004", "0005", "0006")
+    assert pending(place)[0] == "0004"
+    assert pending(place)[-1] == migrations.HEAD
     stores = [PostgresStore(place.policy) for _ in range(4)]
     await asyncio.gather(*(store.open() for store in stores))
     assert pending(place) == ()
@@ -133,7 +134,7 @@ async def test_a_newer_schema_that_says_so_is_worked_on_and_left_alone() -> None
     place = _place()
     prepare(place)
     version = f"{place.policy.schema}.alembic_version"
-    head = int(migrations.HEAD)
+    head = int(migrations.HEAD[:4])
     for name, fits in (
         (f"{head + 1:04}_since_{head:04}", True),
         (f"{head + 2:04}_since_{head - 1:04}", True),

@@ -61,6 +61,7 @@ class Swept:
     events: int = 0
     usage: int = 0
     audit: int = 0
+    kept_sessions: int = 0
 
     @property
     def total(self) -> int:
@@ -103,8 +104,9 @@ class Store(KeysAndTrail, Protocol):
         registered itself goes when it has no live grant (not revoked, not expired), no open
         request and no code to redeem, and was unused for 90 days (24 hours if never used since
         registration). One that an operator vouches for stays. An event that was told goes after
-        7 days, a day's counts of usage after 90. The trail is kept for `audit_days`, and for ever
-        with 0.
+        7 days, a day's counts of usage after 90. A session kept at a person's directory goes when
+        it was not refreshed for 90 days and the person has no live grant. The trail is kept for
+        `audit_days`, and for ever with 0.
         """
 
     # --- clients ----------------------------------------------------------------------------

@@ -379,6 +379,14 @@ SWEEP_SESSIONS = (
     "sessions.expires_at LIMIT $2 OFFSET 0 FOR UPDATE OF sessions SKIP LOCKED)))"
 )
 
+SWEEP_KEPT_SESSIONS = (
+    "DELETE FROM @.kept_sessions WHERE kept_sessions.sub = ANY (array((SELECT kept_sessions.sub "
+    "FROM @.kept_sessions WHERE kept_sessions.kept_at <= $1::BIGINT AND NOT (EXISTS (SELECT * "
+    "FROM @.grants WHERE grants.sub = kept_sessions.sub AND grants.revoked_at IS NULL AND "
+    "grants.expires_at > $2::BIGINT)) ORDER BY kept_sessions.kept_at LIMIT $3 OFFSET 0 FOR UPDATE "
+    "OF kept_sessions SKIP LOCKED)))"
+)
+
 SWEEP_EVENTS = (
     "DELETE FROM @.seen_events WHERE seen_events.event_id = ANY (array((SELECT "
     "seen_events.event_id FROM @.seen_events WHERE seen_events.seen_at <= $1::BIGINT ORDER BY "
@@ -986,6 +994,7 @@ _ORDER = {
     SWEEP_FACTORS: "now batch",
     SWEEP_TRANSACTIONS: "until batch",
     SWEEP_SESSIONS: "until batch",
+    SWEEP_KEPT_SESSIONS: "until now batch",
     SWEEP_EVENTS: "until batch",
     SWEEP_USAGE: "until batch",
     SWEEP_AUDIT: "batch until",
@@ -1457,6 +1466,8 @@ COMMENT ON COLUMN @.grants.vouched_at IS 'when the directory last stood by the p
 CREATE TABLE @.kept_sessions ( sub TEXT NOT NULL, sealed TEXT NOT NULL, version BIGINT NOT NULL,
 kept_at BIGINT NOT NULL, held_until BIGINT NOT NULL, PRIMARY KEY (sub) )
 
+CREATE INDEX kept_sessions_by_time ON @.kept_sessions (kept_at)
+
 COMMENT ON TABLE @.kept_sessions IS 'sessions of people at their directory, to ask there whether they are still good'
 
 COMMENT ON COLUMN @.kept_sessions.sub IS 'the person whose session it is'
@@ -1480,7 +1491,7 @@ COMMENT ON COLUMN @.links.workos_id IS 'the WorkOS user'
 
 COMMENT ON COLUMN @.links.sub IS 'the person that user is; several users may be one person'
 
-COMMENT ON COLUMN @.links.how IS 'by which rule they were matched: completed, identity or email'
+COMMENT ON COLUMN @.links.how IS 'by which rule they were matched: completed, identity or email; or operator'
 
 COMMENT ON COLUMN @.links.linked_at IS 'when'
 

@@ -45,8 +45,11 @@ class Sweep(Engine):
         audit = 0
         if audit_days:
             audit = await self._rest(sql.SWEEP_AUDIT, {"until": now - audit_days * _DAY}, batch)
+        months_ago = {"until": now - 3 * _MONTH, "now": now, "batch": batch}
+        kept = await self._changed(sql.SWEEP_KEPT_SESSIONS, months_ago)
         return Swept(
-            requests, codes, tokens, grants, sessions, clients, transactions, events, usage, audit
+            *(requests, codes, tokens, grants, sessions, clients),
+            *(transactions, events, usage, audit, kept),
         )
 
     async def _rest(self, statement: str, given: dict[str, int], batch: int) -> int:

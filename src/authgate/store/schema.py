@@ -241,7 +241,7 @@ links = Table(
     metadata,
     _text("workos_id", "the WorkOS user", key=True),
     _text("sub", "the person that user is; several users may be one person"),
-    _text("how", "by which rule they were matched: completed, identity or email"),
+    _text("how", "by which rule they were matched: completed, identity or email; or operator"),
     _number("linked_at", "when"),
     Index("links_by_sub", "sub", "linked_at"),  # links_to
     comment="which person a WorkOS user is",
@@ -276,6 +276,7 @@ kept_sessions = Table(
     _number("version", "names one state of the row, never another"),
     _number("kept_at", "when it was kept or refreshed"),
     _number("held_until", "until when one holder alone may refresh it; 0: nobody"),
+    Index("kept_sessions_by_time", "kept_at"),  # sweep_kept_sessions
     comment="sessions of people at their directory, to ask there whether they are still good",
     **_ROWID,
 )

@@ -60,8 +60,10 @@ class SqliteStore(PeopleElsewhere, Rollout, KeysAndTrail):
         events = await self._write(sqlite_upkeep.sweep_events, now, batch)
         usage = await self._write(sqlite_upkeep.sweep_usage, now, batch)
         audit = await self._write(sqlite_upkeep.sweep_audit, now, audit_days, batch)
+        kept = await self._write(sqlite_upkeep.sweep_kept_sessions, now, batch)
         return Swept(
-            requests, codes, tokens, grants, sessions, clients, transactions, events, usage, audit
+            *(requests, codes, tokens, grants, sessions, clients),
+            *(transactions, events, usage, audit, kept),
         )
 
     # --- clients ----------------------------------------------------------------------------

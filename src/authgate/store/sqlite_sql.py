@@ -644,6 +644,14 @@ SWEEP_SESSIONS = (
     "sessions WHERE sessions.expires_at <= :until LIMIT :batch OFFSET 0)"
 )
 
+# until, now, batch
+SWEEP_KEPT_SESSIONS = (
+    "DELETE FROM kept_sessions WHERE kept_sessions.sub IN (SELECT kept_sessions.sub FROM "
+    "kept_sessions WHERE kept_sessions.kept_at <= :until AND NOT (EXISTS (SELECT * FROM grants "
+    "WHERE grants.sub = kept_sessions.sub AND grants.revoked_at IS NULL AND grants.expires_at > "
+    ":now)) LIMIT :batch OFFSET 0)"
+)
+
 # until, batch
 SWEEP_EVENTS = (
     "DELETE FROM seen_events WHERE seen_events.event_id IN (SELECT seen_events.event_id FROM "
@@ -808,6 +816,8 @@ CREATE INDEX grants_by_sub ON grants (sub, created_at)
 
 CREATE TABLE kept_sessions ( sub TEXT NOT NULL, sealed TEXT NOT NULL, version INTEGER NOT NULL,
 kept_at INTEGER NOT NULL, held_until INTEGER NOT NULL, PRIMARY KEY (sub) ) STRICT
+
+CREATE INDEX kept_sessions_by_time ON kept_sessions (kept_at)
 
 CREATE TABLE links ( workos_id TEXT NOT NULL, sub TEXT NOT NULL, how TEXT NOT NULL, linked_at
 INTEGER NOT NULL, PRIMARY KEY (workos_id) ) STRICT

@@ -113,6 +113,11 @@ def sweep_sessions(db: Cursor, now: int, batch: int) -> int:
     return db.execute(sql.SWEEP_SESSIONS, {"until": now - _HOUR, "batch": batch}).rowcount
 
 
+def sweep_kept_sessions(db: Cursor, now: int, batch: int) -> int:
+    given = {"until": now - 90 * _DAY, "now": now, "batch": batch}
+    return db.execute(sql.SWEEP_KEPT_SESSIONS, given).rowcount
+
+
 def sweep_events(db: Cursor, now: int, batch: int) -> int:
     return db.execute(sql.SWEEP_EVENTS, {"until": now - 7 * _DAY, "batch": batch}).rowcount
 

@@ -31,6 +31,7 @@ from authgate.store.schema import (
     codes,
     consents,
     grants,
+    kept_sessions,
     refresh_tokens,
     seen_events,
     sessions,
@@ -148,6 +149,12 @@ _SWEEP: dict[str, ClauseElement] = {
     ),
     "sweep_sessions": _sweep(
         sessions.c.session_digest, sessions.c.expires_at <= _until, by=sessions.c.expires_at
+    ),
+    "sweep_kept_sessions": _sweep(
+        kept_sessions.c.sub,
+        kept_sessions.c.kept_at <= _until,
+        ~exists().where(grants.c.sub == kept_sessions.c.sub, LIVE_GRANT),
+        by=kept_sessions.c.kept_at,
     ),
     "sweep_events": _sweep(
         seen_events.c.event_id, seen_events.c.seen_at <= _until, by=seen_events.c.seen_at

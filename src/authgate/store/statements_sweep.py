@@ -31,6 +31,7 @@ from authgate.store.schema import (
     clients,
     codes,
     grants,
+    kept_sessions,
     refresh_tokens,
     seen_events,
     sessions,
@@ -88,6 +89,12 @@ _SWEEP: dict[str, ClauseElement] = {
         social_transactions.c.transaction_digest, social_transactions.c.expires_at <= _P("until")
     ),
     "sweep_sessions": _sweep(sessions.c.session_digest, sessions.c.expires_at <= _P("until")),
+    # Whoever has a live grant may be asked about any day, and then this session is what is asked.
+    "sweep_kept_sessions": _sweep(
+        kept_sessions.c.sub,
+        kept_sessions.c.kept_at <= _P("until"),
+        ~exists().where(grants.c.sub == kept_sessions.c.sub, LIVE_GRANT),
+    ),
     "sweep_events": _sweep(seen_events.c.event_id, seen_events.c.seen_at <= _P("until")),
     "sweep_usage": delete(usage_counts).where(
         _usage_key.in_(

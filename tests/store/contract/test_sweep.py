@@ -54,6 +54,18 @@ async def test_sessions_go_an_hour_after_their_end(store: Store) -> None:
     assert await sweep(store, end + HOUR) == Swept(sessions=1)
 
 
+async def test_a_kept_session_goes_when_nobody_is_left_to_ask_about(store: Store) -> None:
+    await begin(store, expires_at=NOW + 100 * DAY)
+    (grant,) = await store.grants(client_id="client-1")
+    for sub in (grant.person.sub, "ag_gone"):
+        await store.keep_session(sub, "sealed", NOW)
+    assert await sweep(store, NOW + 90 * DAY - 1) == Swept(codes=1)
+    assert (await sweep(store, NOW + 90 * DAY)).kept_sessions == 1
+    assert await store.kept_session("ag_gone") is None
+    assert await store.kept_session(grant.person.sub) is not None
+    assert (await sweep(store, NOW + 100 * DAY)).kept_sessions == 1
+
+
 async def test_an_unspent_code_goes_after_an_hour(store: Store) -> None:
     await issue(store)
     end = code().expires_at
