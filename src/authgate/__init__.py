@@ -6,4 +6,4 @@ migrated. This package holds the version and nothing else, so that importing it
 costs nothing; ``authgate.app`` is where the parts are put together.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
