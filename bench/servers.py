@@ -32,7 +32,7 @@ class Server:
 
     def cpu(self) -> float:
         """CPU seconds used so far by the process and its children, all threads."""
-        return sum(_cpu(pid) for pid in _tree(self.process.pid))
+        return cpu_seconds(self.process.pid)
 
     def rss(self) -> float:
         """Resident memory of the process and its children in MiB."""
@@ -130,12 +130,18 @@ def resident(pid: int | str) -> float:
     return 0.0
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process and its children have used so far, all threads; not those that have ended."""
+    return sum(_cpu(each) for each in _tree(pid))
+
+
 def _cpu(pid: int) -> float:
     """Of every thread, as the scheduler counts it: in ns, where /proc/PID/stat has 10 ms ticks."""
     used = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends meanwhile
-            used += int((task / "schedstat").read_text().split()[0])
+    with suppress(FileNotFoundError, ProcessLookupError):  # a process or thread that ends meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                used += int((task / "schedstat").read_text().split()[0])
     return used / 1e9
 
 

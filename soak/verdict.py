@@ -105,21 +105,18 @@ class Verdict:
             seen = [look for look in self.looks if key in look.nodes]
             warm = min(WARM, self.seconds / 3)
             later = [look for look in seen if look.at >= seen[0].at + warm] or seen[-1:]
-            rises = 0.0
-            if len(later) > 2:
-                line = linear_regression(
-                    [look.at for look in later], [look.nodes[key].mib for look in later]
-                )
-                rises = line.slope
-            held = [seen[0].nodes[key], later[0].nodes[key], seen[-1].nodes[key]]
+            slope = _slope([(look.at, look.nodes[key].mib) for look in later])
+            start, minute, end = (look.nodes[key] for look in (seen[0], later[0], seen[-1]))
             found.append(
                 Memory(
-                    key[0],
-                    seen[0].at,
-                    *(each.mib for each in held),
-                    rises * 3600,
-                    rises * (later[-1].at - later[0].at),
-                    (held[0].files, held[1].files, held[2].files),
+                    node=key[0],
+                    since=seen[0].at,
+                    start=start.mib,
+                    minute=minute.mib,
+                    end=end.mib,
+                    an_hour=slope * 3600,
+                    rise=slope * (later[-1].at - later[0].at),
+                    files=(start.files, minute.files, end.files),
                 )
             )
         return found
@@ -201,6 +198,13 @@ class Verdict:
             "restarts": self.restarts,
             "rotations": self.rotations,
         }
+
+
+def _slope(points: Sequence[tuple[float, float]]) -> float:
+    """Of the line through them; 0 where two points would be called one."""
+    if len(points) < 3:
+        return 0.0
+    return linear_regression(*zip(*points, strict=True)).slope
 
 
 def _percentiles(acts: Sequence[Act]) -> tuple[float, float]:
