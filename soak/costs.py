@@ -1,9 +1,9 @@
 """What each step takes on both sides of PostgreSQL: `python -m soak.costs`, in two minutes.
 
 Round trips of whole requests, counted on the wire; CPU of the node and of PostgreSQL (all its
-processes), the write-ahead log and what the tables grow by; bytes of a row. Of PostgreSQL nothing is asked but what
-every one tells anybody. Token requests and calls come from 32 connections at once, with a
-checkpoint before each measurement; people walk through the pages one after the other.
+processes), the write-ahead log and what the tables grow by; bytes of a row. Of PostgreSQL nothing is
+asked but what every one tells anybody. Token requests and calls come from 32 connections at once,
+with a checkpoint before each measurement; people walk through the pages one after the other.
 """
 
 from __future__ import annotations
