@@ -89,9 +89,13 @@ def test_what_is_no_secret_is_said_without_repeating_it(
 
 def test_a_file_that_is_missing_or_none_is_told(place: Path) -> None:
     (missing,) = problems(AUTHGATE_SECRET_KEY_FILE=str(place / "nowhere"))
-    assert missing.endswith(
-        "nowhere cannot be read (FileNotFoundError); mend it, or who may read it."
+    assert missing == (
+        "AUTHGATE_SECRET_KEY_FILE: there is no such file; write the path of the file here, and the "
+        "secret into it."
     )
+    (place / "lost").symlink_to(place / "nowhere")
+    (lost,) = problems(AUTHGATE_SECRET_KEY_FILE=str(place / "lost"))
+    assert lost.endswith("lost cannot be read (FileNotFoundError); mend it, or who may read it.")
     (folder,) = problems(AUTHGATE_SECRET_KEY_FILE=str(place))
     assert "IsADirectoryError" in folder or "is no ordinary file" in folder
     os.mkfifo(place / "fifo")
@@ -104,3 +108,10 @@ def test_a_weak_secret_in_a_file_is_as_weak(place: Path) -> None:
         loaded(AUTHGATE_SECRET_KEY_FILE=written(place, "hunter2"))
     assert caught.value.problems[0].startswith("AUTHGATE_SECRET_KEY: ")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [SECRET, "~nobody-of-this-name/" + SECRET, SECRET * 200])
+def test_a_secret_under_the_name_of_its_file_is_not_repeated(given: str) -> None:
+    (told,) = problems(AUTHGATE_SECRET_KEY_FILE=given)
+    assert told.startswith("AUTHGATE_SECRET_KEY_FILE: there is no such file")
+    assert SECRET not in told

@@ -230,7 +230,12 @@ BAD = {
         ("app.example", "https://app.example"),
         ("*", "https://app.example"),
     ],
-    "AUTHGATE_TRUSTED_PROXIES": [("proxy.local", "CIDR"), ("10.0.0.0/33", "CIDR")],
+    "AUTHGATE_TRUSTED_PROXIES": [
+        ("proxy.local", "CIDR"),
+        ("10.0.0.0/33", "CIDR"),
+        ("0.0.0.0/0", "everybody"),
+        ("10.0.0.1 ::/0", "everybody"),
+    ],
     "AUTHGATE_ALLOW_HTTP": [("maybe", "true or false")],
     "AUTHGATE_TOOL_PASSWORDS": [("perhaps", "true or false")],
     "AUTHGATE_UPSTREAM": [

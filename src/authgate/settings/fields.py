@@ -183,7 +183,8 @@ class Settings(SupabaseSettings, WorkOSSettings, GatewaySettings):
     trusted_proxies: Annotated[Words, AfterValidator(values.known_networks)] = Field(
         (),
         validation_alias="AUTHGATE_TRUSTED_PROXIES",
-        description="Addresses or CIDR ranges whose X-Forwarded-For is believed.",
+        description="Addresses or CIDR ranges whose X-Forwarded-For, X-Request-Id and "
+        "traceparent are believed.",
     )
     allow_http: bool = Field(
         False,

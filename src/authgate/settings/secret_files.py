@@ -51,7 +51,7 @@ def read_all(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             problems.append(f"{file_name}: {name} is set too; leave one of the two.")
             continue
         try:
-            found[name] = read(Path(path).expanduser())
+            found[name] = read(Path(os.path.expanduser(path)))  # noqa: PTH111 (the other one raises)
         except SecretFileUnusable as error:
             problems.append(f"{file_name}: {error}.")
     return found, problems
@@ -71,6 +71,11 @@ def read(path: Path) -> str:
             content = file.read(LARGEST + 1)
         text = content.decode("utf-8")
     except (OSError, ValueError) as error:
+        if not os.path.lexists(path):
+            # It may be the secret itself, written under the wrong one of the two names.
+            raise SecretFileUnusable(
+                "there is no such file; write the path of the file here, and the secret into it"
+            ) from None
         raise SecretFileUnusable(
             f"{path} cannot be read ({type(error).__name__}); mend it, or who may read it"
         ) from None

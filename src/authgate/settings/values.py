@@ -126,9 +126,12 @@ def known_schemes(names: tuple[str, ...]) -> tuple[str, ...]:
 def known_networks(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         try:
-            ip_network(name, strict=False)
+            network = ip_network(name, strict=False)
         except ValueError:
             raise ValueError("write addresses or CIDR ranges, for example: 10.0.0.0/8") from None
+        if network.prefixlen == 0:
+            # Every caller would choose its own address, and no throttle would count anybody twice.
+            raise ValueError(f"write where your proxies call from; {name} is everybody")
     return names
 
 
