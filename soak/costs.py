@@ -1,8 +1,8 @@
 """What each step takes on both sides of PostgreSQL: `python -m soak.costs`, in two minutes.
 
 Round trips of whole requests, counted on the wire; CPU of the node and of PostgreSQL (all its
-processes), the write-ahead log and what the tables grow by; bytes of a row. Of PostgreSQL nothing is
-asked but what every one tells anybody. Token requests and calls come from 32 connections at once,
+processes), the write-ahead log and what the tables grow by; bytes of a row. PostgreSQL is asked for
+nothing but what every one tells anybody. Token requests and calls come from 32 connections at once,
 with a checkpoint before each measurement; people walk through the pages one after the other.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import secrets
 import sys
@@ -22,6 +23,8 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
+from authgate.store.postgres import PostgresStore
+from authgate.store.postgres_pool import PostgresPolicy
 from bench import messages
 from bench.load import Work, always, load
 from bench.rounds import SUM, WORKS, access_token
@@ -35,7 +38,7 @@ from tests.live import ALICE, LiveServer
 from tests.postgres import Cluster
 from tests.store.counting_proxy import counting_proxy
 
-CONNECTIONS, SECONDS, CODES, ROUNDS, WALKS = 32, 2.0, 4000, 3, 30
+CONNECTIONS, SECONDS, CODES, ROUNDS, WALKS, READS = 32, 2.0, 4000, 3, 30, 200
 STEPS = ("registration", "code exchange", "refresh")
 # One checkpoint, ours: what a checkpoint in the middle costs is nobody's step.
 _SETTINGS = {"checkpoint_timeout": "1h", "max_wal_size": "8GB"}
@@ -61,6 +64,7 @@ def main() -> None:
             _tell(runner.run(_pages(server, cluster)))
         ours = stack.enter_context(authgate(folder, given))
         _tell(runner.run(_under_load(ours, cluster)))
+        _tell(runner.run(_read(cluster)))
         _tell({f"a row of {name}": {"bytes": size} for name, size in _rows(cluster).items()})
 
 
@@ -212,6 +216,28 @@ def _held(cluster: Cluster) -> tuple[float, float]:
         " FROM pg_stat_user_tables WHERE schemaname = 'authgate'"
     )
     return float(wal), float(size)
+
+
+async def _read(cluster: Cluster) -> dict[str, Figures]:
+    """One row by its key, from 32 callers at once; the node is this process."""
+    store = PostgresStore(PostgresPolicy(cluster.url))
+    await store.open()
+    (one, *_) = await store.accounts()
+
+    async def caller() -> None:
+        for _ in range(READS):
+            assert await store.account(one.sub)
+
+    async def read() -> int:
+        await asyncio.gather(*(caller() for _ in range(CONNECTIONS)))
+        return CONNECTIONS * READS
+
+    await caller()
+    try:
+        own = os.getpid()
+        return {"a read by key": await _measured(cluster, lambda: cpu_seconds(own), read)}
+    finally:
+        await store.close()
 
 
 def _rows(cluster: Cluster) -> Figures:
