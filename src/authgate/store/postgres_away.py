@@ -35,17 +35,18 @@ class Away(Engine):
     async def remove_client(self, client_id: str, now: int, audit: AuditEvent) -> bool:
         given: dict[str, Any] = audited(audit)
         given |= {"client_id": client_id, "now": now, "reason": "client_removed"}
-        done = await self._together(
+        done = await self._forgetting(
+            self._forget_client(client_id),
             (sql.EXPIRE_CODES_OF_KNOWN_CLIENT, given),
             (sql.END_GRANTS_OF_KNOWN_CLIENT, given),
             (sql.REMOVE_CLIENT_TOLD, given),
         )
-        self._client_changed(client_id)
         return done[-1].rowcount == 1
 
     async def end_grants_of(self, sub: str, reason: str, now: int, audit: AuditEvent) -> int:
         given = {"sub": sub, "reason": reason, "now": now}
-        done = await self._together(
+        done = await self._forgetting(
+            self._forget_person(sub),
             lock_person(sub),
             (sql.EXPIRE_CODES_OF_SUB_IN_ORDER, given),
             (sql.END_GRANTS_OF_SUB_IN_ORDER, given),
@@ -54,7 +55,6 @@ class Away(Engine):
             (sql.BAR_SENT_AWAY, given),
             (sql.INSERT_AUDIT_EVENT, rows.audit_row(audit)),
         )
-        self._person_changed(sub)
         return done[2].rowcount
 
     async def set_account_disabled(
@@ -83,7 +83,8 @@ class Away(Engine):
         It comes last because those before ask whether there is one. Nobody can make or remove the
         account in between: whoever removes one holds the person as well, and `sub` is random.
         """
-        done = await self._together(
+        done = await self._forgetting(
+            self._forget_person(given["sub"]),
             lock_person(given["sub"]),
             (sql.EXPIRE_CODES_OF_ACCOUNT, given),
             (sql.END_GRANTS_OF_ACCOUNT, given),
@@ -92,5 +93,4 @@ class Away(Engine):
             (sql.BAR_ACCOUNT, given),
             *then,
         )
-        self._person_changed(given["sub"])
         return done[-1].rowcount == 1

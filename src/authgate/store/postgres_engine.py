@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from authgate.store import postgres_sql, rows
 from authgate.store.contract import StoreUnavailable
@@ -77,6 +78,18 @@ class Engine:
         """
         return await self._run(*statements)
 
+    async def _forgetting(
+        self, forget: Callable[[], None], *statements: tuple[str, Given]
+    ) -> list[Result]:
+        """The same for what changes something that is remembered.
+
+        It is forgotten when the statements have come to their end, also if their caller has gone by
+        then, and if their answer was lost: they may have happened.
+        """
+        run = self._run(*statements)
+        run.add_done_callback(lambda _: forget())
+        return await asyncio.shield(run)
+
     def _run(self, *statements: tuple[str, Given]) -> asyncio.Future[list[Result]]:
         if self._pool is None:
             raise StoreUnavailable("the store is not open")
@@ -88,15 +101,21 @@ class Engine:
     def _row_of(self, sql: str) -> Callable[[str], asyncio.Future[list[Result]]]:
         return lambda key: self._run((sql, (key,)))
 
-    # --- what was changed, so that nothing older is remembered --------------------------------
+    # --- what is forgotten, so that nothing older than a change is remembered -----------------
 
-    def _grant_changed(self, grant_id: str) -> None:
-        self._grants.drop(grant_id)
+    def _forget_grant(self, grant_id: str) -> Callable[[], None]:
+        return partial(self._grants.drop, grant_id)
 
-    def _client_changed(self, client_id: str) -> None:
-        self._clients.drop(client_id)
-        self._grants.clear()
+    def _forget_client(self, client_id: str) -> Callable[[], None]:
+        def forget() -> None:
+            self._clients.drop(client_id)
+            self._grants.clear()
 
-    def _person_changed(self, sub: str) -> None:
-        self._bars.drop(sub)
-        self._grants.clear()
+        return forget
+
+    def _forget_person(self, sub: str) -> Callable[[], None]:
+        def forget() -> None:
+            self._bars.drop(sub)
+            self._grants.clear()
+
+        return forget

@@ -55,8 +55,9 @@ class PeopleElsewhere(Engine):
 
     async def bar(self, sub: str, reason: str, now: int, audit: AuditEvent) -> bool:
         given = {**audited(audit), "sub": sub, "reason": reason, "barred_at": now}
-        done = await self._together(lock_person(sub), (sql.BAR_TOLD, given))
-        self._person_changed(sub)
+        done = await self._forgetting(
+            self._forget_person(sub), lock_person(sub), (sql.BAR_TOLD, given)
+        )
         return done[-1].rowcount == 1
 
     async def bar_of(self, sub: str) -> Bar | None:

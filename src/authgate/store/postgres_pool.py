@@ -3,13 +3,15 @@
 A call takes an idle connection, or waits for one, within bounds: so many callers, so long. It runs
 to its end also when its caller has gone. Whoever is over the deadline is told so and the connection
 is given up, because a server that does not answer will not answer a request to stop either; the
-next call gets a new one. Every error is named here once, for all statements: `StoreUnavailable`
-for what may pass, a loud fault for what is ours.
+next call gets a new one. No connection is kept for ever: a name may lead to another server by now.
+Every error is named here once, for all statements: `StoreUnavailable` for what may pass, a loud
+fault for what is ours.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +32,13 @@ _AGAIN = ("40001", "40P01")
 _TRIES = 4
 # What a transaction pooler leads to: the statement was prepared on another connection of its own.
 _NOT_PREPARED = ("26000", "42P05", "08P01")
+# What no connection of before gets over: the server takes no writes any more (another one does), or
+# a column has another type than when the statement was prepared. Both are refused before anything
+# is done.
+_OUTDATED = ("25006", "0A000")
+# A connection is replaced after so long, and not all of them at once.
+_LIFETIME = 1800.0
+_LIFETIME_SPREAD = 600.0
 # No new attempt to connect this soon after one that failed, as long as others still work.
 _PAUSE = 0.5
 # How long an abandoned statement is asked to stop.
@@ -107,8 +116,9 @@ class Pool:
         while self._busy or self._queue:
             self._drained.clear()
             await self._drained.wait()
-        for task in [*self._opening, *self._stopping]:
+        for task in self._opening:
             task.cancel()
+        # Those that ask the server to stop something are bounded, and worth waiting for.
         await asyncio.gather(*self._opening, *self._stopping, return_exceptions=True)
         while self._idle:
             self._idle.pop().close()
@@ -128,6 +138,8 @@ class Pool:
 
     def _late(self, call: Call) -> None:
         wire = self._busy.pop(call)
+        # Of a host that is gone nobody says so, and each of them would cost a caller the deadline.
+        self._let_go_of_idle(self._loop.time() - self._policy.deadline)
         self._stopping.add(task := self._loop.create_task(wire.stop(_STOP_WITHIN)))
         task.add_done_callback(self._stopping.discard)
         self._refuse(call, StoreUnavailable("the database did not answer in time"))
@@ -138,7 +150,11 @@ class Pool:
             self._busy.pop(call, None)
             if call.timer is not None:
                 call.timer.cancel()
-        if error is not None or wire.broken:
+        wire.heard_at = self._loop.time()
+        if call is not None and call.error is not None and call.error.sqlstate in _OUTDATED:
+            self._let_go_of_idle(wire.heard_at)
+            wire.close()
+        elif error is not None or wire.broken or wire.heard_at >= wire.good_until:
             if wire in self._idle:
                 self._idle.remove(wire)
             wire.close()
@@ -146,6 +162,9 @@ class Pool:
             self._start(wire, self._queue.popleft())
         else:
             self._idle.append(wire)
+            # The last in is the first out: the one at the bottom may wait there for ever.
+            if self._idle[0].good_until <= wire.heard_at:
+                self._idle.pop(0).close()
         if call is not None:
             self._settle(call, error)
         if self._queue:
@@ -171,7 +190,7 @@ class Pool:
     def _may_repeat(self, call: Call, error: ServerError, broken: Exception | None) -> bool:
         if call.tries >= _TRIES or self._loop.time() > call.until:
             return False
-        if error.sqlstate in _AGAIN:
+        if error.sqlstate in (*_AGAIN, *_OUTDATED):
             return True
         if not call.prepared or broken is not None or error.sqlstate not in _NOT_PREPARED:
             return False
@@ -190,6 +209,14 @@ class Pool:
             self._drained.set()
 
     # --- connections --------------------------------------------------------------------------
+
+    def _let_go_of_idle(self, unheard_since: float) -> None:
+        """Close the idle connections that have not answered since."""
+        kept = [wire for wire in self._idle if wire.heard_at > unheard_since]
+        for wire in self._idle:
+            if wire.heard_at <= unheard_since:
+                wire.close()
+        self._idle = kept
 
     def _open_more(self) -> None:
         """Open as many connections as callers wait, one alone after a failure."""
@@ -215,7 +242,8 @@ class Pool:
             self._no_connection(error)
             return
         self._failed_at = None
-        wire = Wire(connection, self._ended)
+        lifetime = _LIFETIME + random.random() * _LIFETIME_SPREAD  # noqa: S311 (no secret)
+        wire = Wire(connection, self._ended, self._loop.time() + lifetime)
         self._ended(wire, None, None)
 
     def _opened(self, task: asyncio.Task[None]) -> None:

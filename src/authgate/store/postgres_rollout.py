@@ -6,6 +6,7 @@ Never here: which of them may pass.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from authgate.protocol.records import ApiKey, AuditEvent, UsageRow
 from authgate.store import postgres_sql as sql
@@ -35,14 +36,14 @@ class Rollout(Engine):
 
     async def revoke_api_key(self, key_id: str, now: int, audit: AuditEvent) -> bool:
         given = {**audited(audit), "key_id": key_id, "now": now}
-        revoked = await self._changed(sql.REVOKE_API_KEY_TOLD, given)
         # Remembered by their digests, which nobody knows here; and this is rare.
-        self._api_keys.clear()
-        return revoked == 1
+        done = await self._forgetting(self._api_keys.clear, (sql.REVOKE_API_KEY_TOLD, given))
+        return done[0].rowcount == 1
 
     async def touch_api_key(self, key_digest: str, day: int) -> None:
-        await self._changed(sql.TOUCH_API_KEY, {"key_digest": key_digest, "used_at": day * _DAY})
-        self._api_keys.drop(key_digest)
+        given = {"key_digest": key_digest, "used_at": day * _DAY}
+        forget = partial(self._api_keys.drop, key_digest)
+        await self._forgetting(forget, (sql.TOUCH_API_KEY, given))
 
     # --- who still uses what ----------------------------------------------------------------
 

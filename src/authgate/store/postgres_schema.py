@@ -30,12 +30,23 @@ _LOCK = 7_310_201_846
 _WAIT_FOR_OTHERS = "60s"
 _WAIT_FOR_READERS = "3s"
 _OLDEST = 140_000
+# A host that is gone says nothing: an idle connection to it is noticed within a minute (in seconds,
+# the last in milliseconds), where the system would take two hours. Also keeps it open in what
+# forgets silent connections on the way.
+_NOTICED = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 # What libpq says of a connection that did not come about, and how we say it.
 _REASONS = (
     (r"password authentication failed|no password supplied|SCRAM", "refuses the password"),
     (r'role ".*" does not exist', "does not know the user"),
     (r'database ".*" does not exist', "has no database of that name"),
+    (r"session is read-only|is in hot standby", "is read-only (a standby, perhaps)"),
     (r"too many (clients|connections)|connection slots", "has no connection left to give"),
     (r"starting up|shutting down|recovery mode", "is starting or stopping"),
     (r"no pg_hba.conf entry", "does not let this host and user in (pg_hba.conf)"),
@@ -97,11 +108,23 @@ class Place:
                 f"PostgreSQL at {self.named()} was lost while the schema was looked at "
                 f"(SQLSTATE {error.sqlstate})"
             ) from None
+        except errors.InsufficientPrivilege:
+            schema = self.policy.schema
+            raise StoreUnavailable(
+                f"the user of AUTHGATE_DATABASE_URL may not read the schema {schema} in "
+                f"{self.named()}; run there, as its owner, with that user's name: GRANT USAGE ON "
+                f"SCHEMA {schema} TO …; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN "
+                f"SCHEMA {schema} TO …; GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO …"
+            ) from None
 
     def _arguments(self) -> dict[str, Any]:
         return {
             "connect_timeout": max(2, round(self.policy.connect)),
             "application_name": "authgate",
+            # A name may lead to what was the primary before: what a standby says of a grant is
+            # older than a second, and it takes no writes.
+            "target_session_attrs": "read-write",
+            **_NOTICED,
             **self._to,
             "client_encoding": "UTF8",
             "autocommit": True,

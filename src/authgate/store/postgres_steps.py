@@ -162,20 +162,23 @@ class Steps(Away):
             statement = sql.REDEEM_CODE_FOR_REFRESH_TOLD
         if await self._changed(statement, given) == 1:
             return Redemption.REDEEMED
-        return await self._not_redeemed(code_digest, now, audit)
+        return await self._not_redeemed(code_digest, grant.grant_id, now, audit)
 
-    async def _not_redeemed(self, code_digest: str, now: int, audit: AuditEvent) -> Redemption:
+    async def _not_redeemed(
+        self, code_digest: str, grant_id: str, now: int, audit: AuditEvent
+    ) -> Redemption:
         given = audited(replace(audit, outcome="replayed"))
         given["code_digest"] = code_digest
         given["now"] = now
         given["reason"] = "code_replayed"
-        row = await self._one(sql.WHY_NOT_REDEEMED_TOLD, given)
-        if row is None:  # swept, so it ended long ago
+        # The grant that a code begins is named by the code, so the first to redeem it had the same.
+        forget = self._forget_grant(grant_id)
+        done = await self._forgetting(forget, (sql.WHY_NOT_REDEEMED_TOLD, given))
+        if not done[0].rows:  # swept, so it ended long ago
             return Redemption.EXPIRED
-        redeemed_at, expires_at, grant_id = row
+        redeemed_at, expires_at, _ = done[0].rows[0]
         if redeemed_at is None:
             return Redemption.EXPIRED if expires_at <= now else Redemption.SPENT
-        self._grant_changed(grant_id)
         return Redemption.REPLAYED
 
     # --- refresh tokens ---------------------------------------------------------------------
@@ -203,8 +206,9 @@ class Steps(Away):
         given["vouched_at"] = vouched_at
         given["now"] = now
         given["day_ago"] = now - _DAY
-        if await self._changed(sql.ROTATE_TOLD, given) == 1:
-            self._grant_changed(successor.grant_id)
+        forget = self._forget_grant(successor.grant_id)
+        done = await self._forgetting(forget, (sql.ROTATE_TOLD, given))
+        if done[0].rowcount == 1:
             return RotationOutcome(Rotation.ROTATED, successor.token_digest, successor.expires_at)
         return await self._not_rotated(token_digest, now, grace, audit)
 
@@ -229,10 +233,10 @@ class Steps(Away):
         given["grant_id"] = grant_id
         given["reason"] = "refresh_token_replayed"
         given["now"] = now
-        told = await self._changed(sql.END_REPLAYED_GRANT_TOLD, given) == 1
-        self._grant_changed(grant_id)
+        forget = self._forget_grant(grant_id)
+        done = await self._forgetting(forget, (sql.END_REPLAYED_GRANT_TOLD, given))
         # Ended since we looked: whoever did that has told it, and a second replay tells no more.
-        return RotationOutcome(meaning if told else Rotation.ENDED)
+        return RotationOutcome(meaning if done[0].rowcount == 1 else Rotation.ENDED)
 
     # --- grants -----------------------------------------------------------------------------
 
@@ -255,6 +259,6 @@ class Steps(Away):
         given["grant_id"] = grant_id
         given["reason"] = reason
         given["now"] = now
-        ended = await self._changed(sql.END_GRANT_TOLD, given) == 1
-        self._grant_changed(grant_id)
-        return ended
+        forget = self._forget_grant(grant_id)
+        done = await self._forgetting(forget, (sql.END_GRANT_TOLD, given))
+        return done[0].rowcount == 1

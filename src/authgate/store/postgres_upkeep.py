@@ -40,8 +40,11 @@ class Upkeep(Away):
         given.update(zip(_SESSION, rows.session_row(session), strict=True))
         given["sub"] = session.person.sub
         given["asked_at"] = session.created_at
-        done = await self._together(lock_person(session.person.sub), (sql.OPEN_SESSION_TOLD, given))
-        self._person_changed(session.person.sub)
+        done = await self._forgetting(
+            self._forget_person(session.person.sub),
+            lock_person(session.person.sub),
+            (sql.OPEN_SESSION_TOLD, given),
+        )
         return done[-1].rowcount == 1
 
     async def session(self, session_digest: str, now: int) -> Session | None:

@@ -135,7 +135,11 @@ class Wire:
         self,
         connection: AsyncConnection[Any],
         ended: Callable[[Wire, Call | None, Exception | None], None],
+        good_until: float,
     ) -> None:
+        # Kept for the owner: when it last answered, and from when on it is to be replaced.
+        self.heard_at = 0.0
+        self.good_until = good_until
         self._connection = connection
         self._pg = connection.pgconn
         self._ended = ended
@@ -169,7 +173,9 @@ class Wire:
             self._pg.pipeline_sync()
             self._flush()
         except OperationalError as error:
-            # Not at once: whoever sends is not ready to hear that it is over.
+            # Not at once: whoever sends is not ready to hear that it is over. But the socket may
+            # be closed by now, and another's by then.
+            self._unhear()
             self._loop.call_soon(self._over, error)
 
     def _send(self, statement: Statement, values: list[bytes | None], prepare: bool) -> None:
@@ -274,7 +280,8 @@ class Wire:
 
 
 def _server_error(result: pq.abc.PGresult) -> ServerError:
-    state = (result.error_field(_SQLSTATE) or b"XX000").decode()
+    # libpq's own errors have none: what came could not be read.
+    state = (result.error_field(_SQLSTATE) or b"08006").decode()
     message = (result.error_field(_MESSAGE) or b"").decode(errors="replace")
     # Class 22 (data exceptions) quotes the value itself.
     return ServerError(state, "a value does not fit" if state.startswith("22") else message)
