@@ -42,6 +42,32 @@ async def test_without_its_store_it_is_not_ready(
     assert "/var/lib" not in str(body)
 
 
+async def test_a_flood_of_questions_is_one_look(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[float] = []
+    away = True
+
+    async def ping() -> None:
+        looked.append(time.monotonic())
+        await asyncio.sleep(0.05)
+        if away:
+            raise StoreUnavailable("restarting")
+
+    monkeypatch.setattr(gate.app.readiness, "store", _with(ping))
+    impatient = asyncio.create_task(ready(gate))
+    await asyncio.sleep(0.02)
+    impatient.cancel()  # and takes nobody else's answer along
+    answers = await asyncio.gather(*(ready(gate) for _ in range(40)))
+    assert {status for status, *_ in answers} == {503}
+    assert len(looked) == 1
+    away = False
+    ends = time.monotonic() + 5
+    while (await ready(gate))[0] != 200:
+        assert time.monotonic() < ends
+    assert len(looked) == 2
+
+
 async def test_without_its_keys_it_is_not_ready(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

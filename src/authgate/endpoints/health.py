@@ -8,8 +8,10 @@ within the grace, guarded calls).
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from authgate.observe import log
@@ -20,6 +22,9 @@ from authgate.web.endpoint import Endpoint
 from authgate.web.request import Request
 
 RETRY: tuple[Header, ...] = ((b"retry-after", b"5"),)
+FRESH = 0.5  # seconds for which a look at the store serves everybody who asks
+
+StoreSaid = Literal["ok", "unavailable"]
 
 
 def endpoint() -> Endpoint:
@@ -44,6 +49,25 @@ class Readiness:
     keys_readable: Callable[[], bool]
     beside: Callable[[], Mapping[str, object]]
     draining: bool = False
+    _looking: asyncio.Task[StoreSaid] | None = field(default=None, init=False)
+    _looked_at: float = field(default=float("-inf"), init=False)
+
+    async def look(self, request: Request) -> StoreSaid:
+        """Whether the store reads and writes: one look at a time, and two a second at most.
+
+        Anybody may ask, and a look is a write to SQLite's file and a connection of PostgreSQL's
+        pool: a stranger's flood of them would stand before the steps of those who sign in.
+        """
+        looking = self._looking
+        if looking is None or (looking.done() and time.monotonic() - self._looked_at > FRESH):
+            looking = self._looking = asyncio.create_task(self._look(request))
+        return await asyncio.shield(looking)  # whoever leaves does not take it along
+
+    async def _look(self, request: Request) -> StoreSaid:
+        try:
+            return await _ping(self.store, request)
+        finally:
+            self._looked_at = time.monotonic()
 
 
 def readiness(state: Readiness) -> Endpoint:
@@ -53,7 +77,7 @@ def readiness(state: Readiness) -> Endpoint:
         if state.draining:
             # The store is not asked: the answer is no, and it is wanted at once.
             return json_answer(503, {"status": "draining"}, RETRY)
-        store = await _ping(state.store, request)
+        store = await state.look(request)
         keys: Literal["ok", "unreadable"] = "ok" if state.keys_readable() else "unreadable"
         told = {"store": store, "keys": keys, **state.beside()}
         if store == keys == "ok":
@@ -65,7 +89,7 @@ def readiness(state: Readiness) -> Endpoint:
     return Endpoint(get=get)
 
 
-async def _ping(store: Store, request: Request) -> Literal["ok", "unavailable"]:
+async def _ping(store: Store, request: Request) -> StoreSaid:
     try:
         await store.ping()
     except StoreUnavailable as trouble:
