@@ -60,6 +60,7 @@ def likeness(answer: Any) -> tuple[int, list[tuple[str, str]], str]:
     headers = [
         (name.decode().lower(), _FRESH.sub("…", value.decode("latin-1")))
         for name, value in answer.headers.raw
+        if name.lower() != b"x-request-id"
     ]
     return answer.status_code, headers, _FRESH.sub("…", answer.text)
 
