@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from authgate.cli import audit
+from authgate.cli.audit import LATE, MOST, Following
 from tests.cli.conftest import Operator
 
 FACTS = {"at", "event", "outcome", "actor", "client_id", "address", "detail"}
@@ -126,3 +127,24 @@ def test_a_file_that_cannot_be_written(operator: Operator, tmp_path: Path) -> No
     done = operator.run("audit", "export", str(tmp_path / "nowhere" / "trail.jsonl"))
     assert done.code == 1
     assert done.err.count("\n") == 1
+
+
+def test_an_event_that_is_committed_late_is_told_late_and_once() -> None:
+    """On PostgreSQL a number is given before the commit, and a greater one may be seen first."""
+    following = Following(7)
+    assert [following.is_new(number, 100.0) for number in (8, 10)] == [True, True]
+    following.forget(100.0 + LATE - 0.1)
+    assert following.begin == 7
+    assert [following.is_new(number, 109.9) for number in (8, 9, 10)] == [False, True, False]
+    following.forget(100.0 + LATE)
+    assert following.begin == 10
+    assert following.is_new(11, 111.0)
+    following.forget(200.0)
+    assert following.begin == 11
+
+
+def test_a_long_trail_is_not_remembered_as_a_whole() -> None:
+    following = Following(0)
+    assert all(following.is_new(number, 1.0) for number in range(1, 3 * MOST))
+    assert 2 * MOST < following.begin < 3 * MOST
+    assert not following.is_new(3 * MOST - 1, 1.0)

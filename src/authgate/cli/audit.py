@@ -7,6 +7,7 @@ mean is in docs/operating.md.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ commands = typer.Typer(help="Follow and export the audit trail.", no_args_is_hel
 
 PAGE = 500
 LOOK_EVERY = 1.0  # seconds between two looks for what is new
+MOST = 20_000  # events that may be remembered as told
+LATE = 10.0  # seconds after which nobody commits what was numbered before
 EVER = 2**62  # seconds since the epoch; within what a column holds
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -64,6 +67,37 @@ class Wanted:
         )
 
 
+class Following:
+    """Which events of a trail that is still being written were told; `begin` is where to look on.
+
+    On PostgreSQL an event is numbered before it is committed, so that a greater number may be seen
+    first. A step is over within its deadline of five seconds: what was numbered `LATE` seconds ago
+    is there by now or never will be, and only until then is it looked for again.
+    """
+
+    def __init__(self, begin: int) -> None:
+        self.begin = begin
+        self._told: dict[int, float] = {}
+
+    def is_new(self, number: int, at: float) -> bool:
+        """Whether this event was not told before; from now on it was. `at` in seconds."""
+        if number in self._told:
+            return False
+        if len(self._told) == MOST:  # a long trail from its beginning: its first half is old
+            self._move_to(sorted(self._told)[MOST // 2])
+        self._told[number] = at
+        return True
+
+    def forget(self, now: float) -> None:
+        """Move on behind what was told long enough ago."""
+        settled = [number for number, at in self._told.items() if now - at >= LATE]
+        self._move_to(max([self.begin, *settled]))
+
+    def _move_to(self, begin: int) -> None:
+        self.begin = begin
+        self._told = {number: at for number, at in self._told.items() if number > begin}
+
+
 @commands.command("tail")
 def tail(  # noqa: PLR0913, PLR0917 (each is an option)
     since: Since = None,
@@ -89,13 +123,14 @@ def tail(  # noqa: PLR0913, PLR0917 (each is an option)
 
     async def work(core: Core) -> None:
         begin = 0 if since else max(0, await core.store.last_audit_number() - 10)
+        following = Following(begin)
         while True:
-            async for number, found in _events(core, wanted, begin):
-                begin = number
-                if wanted.has(found):
+            async for number, found in _events(core, wanted, following.begin):
+                if following.is_new(number, time.monotonic()) and wanted.has(found):
                     typer.echo(_json(found) if as_json else _line(found))
             if once:
                 return
+            following.forget(time.monotonic())
             await asyncio.sleep(LOOK_EVERY)
 
     try:
