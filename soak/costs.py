@@ -14,6 +14,7 @@ import os
 import random
 import secrets
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from itertools import repeat
@@ -65,6 +66,7 @@ def main() -> None:
         ours = stack.enter_context(authgate(folder, given))
         _tell(runner.run(_under_load(ours, cluster)))
         _tell(runner.run(_read(cluster)))
+        _tell(_updates(cluster))
         _tell({f"a row of {name}": {"bytes": size} for name, size in _rows(cluster).items()})
 
 
@@ -238,6 +240,18 @@ async def _read(cluster: Cluster) -> dict[str, Figures]:
         return {"a read by key": await _measured(cluster, lambda: cpu_seconds(own), read)}
     finally:
         await store.close()
+
+
+def _updates(cluster: Cluster) -> dict[str, Figures]:
+    """How many rows were updated, and how many of them without a new entry in an index (HOT)."""
+    time.sleep(_SECOND)  # what a connection has counted it tells once a second
+    found = cluster.run(
+        "SELECT relname, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables"
+        " WHERE schemaname = 'authgate' AND n_tup_upd > 500 ORDER BY relname"
+    )
+    return {
+        f"updates of {name}": {"rows": float(rows), "hot": float(hot)} for name, rows, hot in found
+    }
 
 
 def _rows(cluster: Cluster) -> Figures:

@@ -18,11 +18,16 @@ LIMIT_KEYS = 500
 SWEEPS_LATE = 150.0
 """Seconds after which a row that is due must be gone: a node looks once a minute."""
 WARM = 60.0
+FLOOR = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Of one node's process, in MiB; `an_hour` is the slope of the line after its first minute."""
+    """Of one node's process, in MiB; `an_hour` is the slope of the line after its first minute.
+
+    But for the start, it is the least of each half minute: while a password is hashed, a node holds
+    64 MiB more, and whether a look meets that is chance.
+    """
 
     node: int
     since: float
@@ -105,17 +110,18 @@ class Verdict:
             seen = [look for look in self.looks if key in look.nodes]
             warm = min(WARM, self.seconds / 3)
             later = [look for look in seen if look.at >= seen[0].at + warm] or seen[-1:]
-            slope = _slope([(look.at, look.nodes[key].mib) for look in later])
+            floor = _floor([(look.at, look.nodes[key].mib) for look in later])
+            slope = _slope(floor)
             start, minute, end = (look.nodes[key] for look in (seen[0], later[0], seen[-1]))
             found.append(
                 Memory(
                     node=key[0],
                     since=seen[0].at,
                     start=start.mib,
-                    minute=minute.mib,
-                    end=end.mib,
+                    minute=floor[0][1],
+                    end=floor[-1][1],
                     an_hour=slope * 3600,
-                    rise=slope * (later[-1].at - later[0].at),
+                    rise=slope * (floor[-1][0] - floor[0][0]),
                     files=(start.files, minute.files, end.files),
                 )
             )
@@ -198,6 +204,16 @@ class Verdict:
             "restarts": self.restarts,
             "rotations": self.rotations,
         }
+
+
+def _floor(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The lowest of each half minute, in their order."""
+    lowest: dict[int, tuple[float, float]] = {}
+    for at, mib in points:
+        window = int(at // FLOOR)
+        if window not in lowest or mib < lowest[window][1]:
+            lowest[window] = (at, mib)
+    return list(lowest.values())
 
 
 def _slope(points: Sequence[tuple[float, float]]) -> float:

@@ -68,6 +68,11 @@ def test_what_holds_still_is_sound() -> None:
     assert found.cores() == pytest.approx({"PostgreSQL": 0.5, "nodes": 1.0})
 
 
+def test_a_password_that_is_hashed_is_no_leak() -> None:
+    hashing = [look(at, 164 if at > 500 and at % 10 else 100) for at in range(0, 600, 5)]
+    assert verdict(hashing).sound
+
+
 def test_a_start_that_fills_caches_is_no_leak() -> None:
     assert verdict([look(at, min(100, 40 + at)) for at in range(0, 600, 5)]).sound
 
