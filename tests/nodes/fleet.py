@@ -265,7 +265,7 @@ class Fleet:
         self._await_nginx()
 
     def serve_only_by(self, nodes: Sequence[Node]) -> None:
-        """The same, and wait until nginx has forgotten all others; for when nothing is in flight."""
+        """The same, and wait until nginx forgot all others; for when nothing is in flight."""
         assert self._nginx is not None
         before = self._nginx_workers()
         self.serve_by(nodes)
