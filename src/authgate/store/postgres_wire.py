@@ -6,8 +6,8 @@ them fails. It is driven on libpq itself and not through psycopg's cursors, whic
 statement does, cannot be left without waiting for the server (a frozen one never answers a
 cancellation), and let a caller who goes away take its statement along. A read by key takes 43 µs of
 our CPU so, alone or with 32 in flight; psycopg's prepared `execute` takes 79, and 155 to 169 with a
-connection from psycopg-pool (the best of three on one machine; on uvloop 27, and 108 to 163). Never here:
-which connection, how long, and what an error means.
+connection from psycopg-pool (best of three on one machine; on uvloop 27, and 108 to 163). Never
+here: which connection, how long, and what an error means.
 """
 
 from __future__ import annotations
