@@ -308,13 +308,35 @@ async def test_a_leaked_key_is_worth_nothing_once_it_is_replaced(store: SqliteSt
 
 
 async def test_a_key_of_another_secret_does_not_hurt_a_running_ring(store: SqliteStore) -> None:
-    ring = await loaded_ring(store)
-    before = ring.jwks()
-    await KeyRing(store, make_vault(OTHER_SECRET)).rotate(NOW)
+    """Until it has to sign: there are minutes to mend it, with every node still serving."""
+    ring, others = await loaded_ring(store), KeyRing(store, make_vault(OTHER_SECRET))
+    made = await others.rotate(NOW)
     with pytest.raises(SealedValueUnreadable):
         await ring.refresh(NOW)
-    assert ring.jwks() == before
+    assert ring.readable
+    assert kids(ring)[0] == made.kid  # published, or what others sign with it would be refused
     assert ring.verify(token_of(ring)) == CLAIMS
+    with pytest.raises(SealedValueUnreadable):
+        await ring.refresh(made.signs_from)
+    assert not ring.readable
+    assert ring.verify(token_of(ring, made.signs_from)) == CLAIMS  # in use, and stays in use
+
+
+async def test_a_revocation_is_seen_beside_a_key_that_cannot_be_opened(store: SqliteStore) -> None:
+    ring = await loaded_ring(store)
+    leaked = token_of(ring)
+    (kid,) = kids(ring)
+    others = KeyRing(store, make_vault(OTHER_SECRET))
+    await others.rotate(NOW)
+    with pytest.raises(SealedValueUnreadable):
+        await ring.refresh(NOW)
+    await others.revoke(kid, NOW + 1)
+    with pytest.raises(SealedValueUnreadable):
+        await ring.refresh(NOW + 2)
+    assert not ring.readable
+    assert kid not in kids(ring)
+    with pytest.raises(Refusal):
+        ring.verify(leaked)
 
 
 async def test_key_objects_and_the_document_are_made_once(store: SqliteStore) -> None:

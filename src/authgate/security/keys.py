@@ -31,7 +31,7 @@ from authgate.security.key_material import (
     read_pem,
     to_record,
 )
-from authgate.security.vault import Vault
+from authgate.security.vault import SealedValueUnreadable, Vault
 from authgate.store.contract import Store
 
 LEAD_SECONDS = 600  # our JWKS is cached for 300 s: twice that, and nobody can have missed the key
@@ -59,7 +59,12 @@ class KeyRing:
         self._jwks = b""
         self.version = 0
         self.readable = True
-        """Could the keys be opened when they were last read? Those in use stay in use if not."""
+        """Could the key that signs be opened at the last reading? Those in use stay in use if not.
+
+        One that signs later does not count: who cannot open it can still do all there is to do, and
+        a secret that was changed too early would take every other node out at once. That it cannot
+        be opened is raised at every reading meanwhile.
+        """
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -76,28 +81,40 @@ class KeyRing:
         await self.refresh(now)
 
     async def refresh(self, now: int) -> bool:
-        """Read the keys again; True if the published ones changed. Known keys are not made anew."""
+        """Read the keys again; True if the published ones changed. Known keys are not made anew.
+
+        Raises `SealedValueUnreadable` or `KeyUnusable` for a key that cannot be opened, after all
+        that could be done without it: to believe a key takes no secret, and a revocation must be
+        seen also by a process whose secret is the wrong one.
+        """
         rows = await self._store.signing_keys()
         self.readable = False
         published = [row for row in rows if row.retires_at is None or row.retires_at > now]
         if not published:
             raise KeyUnusable("The store holds no signing key that is still valid.")
-        self._signers = self._signers_of(published, now)
-        self.readable = True
-        if [row.kid for row in published] == list(self._verifiers):
-            return False
-        self._publish(published)
-        return True
+        changed = [row.kid for row in published] != list(self._verifiers)
+        if changed:
+            self._publish(published)
+        trouble = self._open(published, now)
+        if trouble is not None:
+            raise trouble
+        return changed
 
-    def _signers_of(self, published: Sequence[SigningKey], now: int) -> tuple[SignerKey, ...]:
+    def _open(self, published: Sequence[SigningKey], now: int) -> Exception | None:
         """The keys that sign now or will, newest first. A superseded one is not even unsealed."""
         known = {signer.kid: signer for signer in self._signers}
-        signers = []
+        signers: list[SignerKey] = []
+        trouble: Exception | None = None
         for row in reversed(published):
-            signers.append(known.get(row.kid) or SignerKey.of(row, self._vault))
+            try:
+                signers.append(known.get(row.kid) or SignerKey.of(row, self._vault))
+            except (SealedValueUnreadable, KeyUnusable) as error:
+                trouble = error
             if row.signs_from <= now:
                 break
-        return tuple(signers)
+        if signers and signers[-1].kid == row.kid:  # the one that signs now
+            self._signers, self.readable = tuple(signers), True
+        return trouble
 
     def _publish(self, published: Sequence[SigningKey]) -> None:
         known = self._verifiers
