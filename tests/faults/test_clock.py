@@ -7,6 +7,7 @@ whatever the clock says.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,19 @@ def test_the_sweep_waits_after_a_start_and_after_a_leap() -> None:
         assert not pass_by(60, leap=leap)
         assert not pass_by(60)
         assert pass_by(AFTER_LEAP)
+
+
+def test_a_machine_that_slept_has_not_had_its_clock_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`CLOCK_MONOTONIC` stands still while a machine is suspended, and its wall clock does not."""
+    slept = {"seconds": 0.0}
+    wall, real = time.time, time.clock_gettime
+
+    def clock_gettime(clock: int) -> float:
+        return real(clock) + (slept["seconds"] if clock == time.CLOCK_BOOTTIME else 0)
+
+    monkeypatch.setattr(time, "clock_gettime", clock_gettime)
+    steady = SteadyClock(lambda: wall() + slept["seconds"])
+    assert not steady.may_be_believed()
+    for _ in range(3):
+        slept["seconds"] += HOUR / 2
+        assert steady.may_be_believed()

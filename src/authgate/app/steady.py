@@ -18,13 +18,21 @@ AFTER_LEAP = 3600.0  # for an operator to see what happened
 LEAP = 300.0  # seconds between two looks; slower corrections are no leaps
 
 
+def since_boot() -> float:
+    """Seconds by the clock that nobody can set, with those for which the machine slept, where the
+    system counts them. The other one stands still meanwhile: on a machine that is suspended every
+    hour each waking would be a leap, and nothing was ever swept."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
 class SteadyClock:
     """The clock on the wall held against the one that nobody can set. For one job."""
 
     def __init__(
         self,
         wall: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
     ) -> None:
         self._wall = wall
         self._monotonic = monotonic
