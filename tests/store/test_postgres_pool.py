@@ -17,6 +17,7 @@ from authgate.store import postgres_sql as sql
 from authgate.store.contract import StoreUnavailable
 from authgate.store.postgres import PostgresStore
 from authgate.store.postgres_wire import Statement
+from tests.live import reserved_port
 from tests.postgres import new_schema, shared
 from tests.store.contract.samples import NOW, audit, begin, client
 from tests.store.postgres_help import opened, policy
@@ -185,6 +186,18 @@ async def test_who_is_silent_for_long_is_asked_by_the_system() -> None:
             assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
             assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
             assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+
+
+async def test_of_several_hosts_the_one_that_takes_writes_is_found() -> None:
+    to = urlsplit(shared().url)
+    user = f"{to.username}:{to.password}" if to.password else to.username
+    with reserved_port() as nobody:
+        there = f"{to.hostname}:{to.port}"
+        for hosts in (f"127.0.0.1:{nobody.getsockname()[1]},{there}", f"{there},{there}"):
+            url = urlunsplit(to._replace(netloc=f"{user}@{hosts}"))
+            async with opened(url) as store:
+                await store.ping()
+                assert store._place.named().startswith(hosts)
 
 
 # --- changes whose answer nobody hears ------------------------------------------------------------

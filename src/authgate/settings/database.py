@@ -17,6 +17,8 @@ _PARAMETERS = (
     *("sslcrl", "sslkey", "sslmode", "sslnegotiation", "sslrootcert", "target_session_attrs"),
     "tcp_user_timeout",
 )
+# One of the hosts in a URL: a name, an address, or the folder of a socket, written with %2F.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#]+)(?::([0-9]{1,5}))?", re.ASCII)
 _SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -63,10 +65,21 @@ def _query_of(text: str) -> str | None:
     """What follows the question mark; None if what comes before it is no address."""
     try:
         parts = urlsplit(text)
-        whole = parts.hostname and parts.port != 0 and parts.path[1:] and not parts.fragment
     except ValueError:
         return None
+    # libpq ends the password at the first @, and would name the rest of it as the host.
+    hosts = parts.netloc.rpartition("@")[2].split(",") if parts.netloc.count("@") < 2 else [""]
+    matches = [_HOST.fullmatch(host) for host in hosts]
+    whole = all(m and 0 < int(m[2] or 5432) < 65_536 for m in matches)
+    whole = whole and bool(parts.path[1:]) and not parts.fragment
     return parts.query if whole and "/" not in parts.path[1:] else None
+
+
+def _hosts(postgres: str) -> list[tuple[str, int]]:
+    """The hosts of a URL that was checked, in the order in which they are tried."""
+    named = urlsplit(postgres).netloc.rpartition("@")[2].split(",")
+    found = (_HOST.fullmatch(host) for host in named)
+    return [(unquote(m[1]).lower(), int(m[2] or 5432)) for m in found if m]
 
 
 def schema(value: str) -> str:
@@ -78,15 +91,14 @@ def schema(value: str) -> str:
 
 
 def without_secrets(postgres: str) -> str:
-    """Host, port and database of a URL that was checked."""
-    parts = urlsplit(postgres)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"PostgreSQL at {host}:{parts.port or 5432}/{unquote(parts.path[1:])}"
+    """Hosts, ports and database of a URL that was checked."""
+    hosts = ",".join(f"{host}:{port}" for host, port in _hosts(postgres))
+    return f"PostgreSQL at {hosts}/{unquote(urlsplit(postgres).path[1:])}"
 
 
 def in_the_clear(postgres: str) -> bool:
     """May what is sent there cross a network without TLS?"""
-    parts = urlsplit(postgres)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    mode = dict(parse_qsl(parts.query)).get("sslmode", "prefer")
-    return mode in _SSLMODES[:3] and not LOOPBACK.fullmatch(host)
+    mode = dict(parse_qsl(urlsplit(postgres).query)).get("sslmode", "prefer")
+    # A socket is no network.
+    far = [h for h, _ in _hosts(postgres) if not h.startswith("/") and not LOOPBACK.fullmatch(h)]
+    return mode in _SSLMODES[:3] and bool(far)

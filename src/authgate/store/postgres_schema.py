@@ -71,13 +71,18 @@ class Place:
     def may_prepare(self) -> bool:
         if self.policy.prepare is not None:
             return self.policy.prepare
-        return str(self._to.get("port") or "5432") not in _POOLER_PORTS
+        return _POOLER_PORTS.isdisjoint(str(self._to.get("port") or "5432").split(","))
 
     def named(self) -> str:
         """Host, port and database, for a sentence."""
         to = self._to
-        host = to.get("host") or to.get("hostaddr") or "localhost"
-        return f"{host}:{to.get('port') or 5432}/{to.get('dbname') or to.get('user') or ''}"
+        hosts = str(to.get("host") or to.get("hostaddr") or "localhost").split(",")
+        ports = str(to.get("port") or "").split(",")
+        # One port may stand for all hosts.
+        ports = ports * len(hosts) if len(ports) == 1 else ports
+        pairs = zip(hosts, ports, strict=True)
+        where = ",".join(f"{host}:{port or 5432}" for host, port in pairs)
+        return f"{where}/{to.get('dbname') or to.get('user') or ''}"
 
     def in_schema(self, text: str) -> str:
         """A kept text with the schema where it belongs."""
