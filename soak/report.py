@@ -76,12 +76,14 @@ def _others(verdict: Verdict, console: Console) -> None:
     looks, database = verdict.looks, verdict.database
     cores = ", ".join(f"{name} {used:.2f}" for name, used in sorted(verdict.cores().items()))
     kids = ", ".join(f"{n:,}" for n in verdict.book.keys.values())
+    updates = ", ".join(f"{name} {n:,} ({hot:,})" for name, (n, hot) in verdict.updates.items())
     lines = {
         "cores used": cores,
         "PostgreSQL": f"connections {looks[0].connections} → {looks[-1].connections} (most"
         f" {max(look.connections for look in looks)} of {verdict.most_connections}), commits"
         f" {database['commits']:,}, rollbacks {database['rollbacks']}, deadlocks"
         f" {database['deadlocks']}, write-ahead log {database['wal'] / MIB:.1f} MiB",
+        "updates (HOT)": updates,
         "Redis": f"keys {looks[0].limit_keys} → {looks[-1].limit_keys}"
         f" (most {max(look.limit_keys for look in looks)})",
         "event streams": f"at most {verdict.most_streams} at once",

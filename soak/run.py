@@ -109,6 +109,7 @@ async def _watched(plan: Plan, world: World, traffic: Traffic, progress: Teller)
         traffic.most_streams,
         len(world.restarted),
         world.rotations,
+        await asyncio.to_thread(world.updates),
     )
 
 

@@ -75,6 +75,7 @@ class Verdict:
     most_streams: int = 0
     restarts: int = 0
     rotations: int = 0
+    updates: dict[str, tuple[int, int]] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
 
     # --- requests ----------------------------------------------------------------------------
@@ -196,6 +197,7 @@ class Verdict:
             "tables": [asdict(each) for each in self.growth],
             "overdue": self.overdue,
             "database": self.database,
+            "updates": self.updates,
             "connections": max(look.connections for look in self.looks),
             "limit_keys": max(look.limit_keys for look in self.looks),
             "cores": self.cores(),

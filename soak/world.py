@@ -238,6 +238,14 @@ class World:
             "wal": int(wal),
         }
 
+    def updates(self) -> dict[str, tuple[int, int]]:
+        """Updated rows by table, and how many of them took no new entry in an index (HOT)."""
+        told = self.cluster.run(
+            "SELECT relname, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables"
+            " WHERE schemaname = 'authgate' AND n_tup_upd > 0 ORDER BY relname"
+        )
+        return {name: (int(rows), int(hot)) for name, rows, hot in told}
+
     def connections(self) -> int:
         """Those of authgate to PostgreSQL."""
         ((count,),) = self.cluster.run(
