@@ -4,7 +4,10 @@ Every engine keeps the same promises (the suite in tests/store/contract holds th
 included). Reads return records as they are; a method that settles a race returns an outcome value.
 No method waits for a network other than the database's own, none hands out a transaction, and
 every audit event is written in the transaction of the step it tells about. Anything the engine
-cannot do now (locked, full, unreachable) raises `StoreUnavailable`, and then nothing was changed.
+cannot do now (locked, full, unreachable) raises `StoreUnavailable`, and then nothing was changed;
+but where the database is another process, its answer may be lost after the deed (the connection
+broke, the deadline passed), and then the whole step was done or nothing of it. A caller who leaves
+takes nothing along: the step comes to its end.
 """
 
 from __future__ import annotations
@@ -40,7 +43,10 @@ from authgate.store.contract_upkeep import KeysAndTrail
 
 
 class StoreUnavailable(Exception):
-    """The store cannot answer now; nothing was changed and the same call may succeed later."""
+    """The store cannot answer now; the same call may succeed later.
+
+    Nothing was changed, unless the answer was lost on the way: then all of the step may be done.
+    """
 
 
 class StoreTooNew(Exception):
