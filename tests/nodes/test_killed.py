@@ -23,7 +23,7 @@ from tests.nodes.places import UNBRAKED, Line, Tokens, busy, lines, minting, por
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
-    """Two nodes of one process and one of two workers, which a kill takes away with their parent."""
+    """Two nodes of one process, and one of two workers that a kill takes with their parent."""
     with Fleet(2, env=UNBRAKED) as running:
         running.add_node(workers=2)
         running.serve_only_by(running.nodes)
@@ -150,9 +150,7 @@ def done(fleet: Fleet, tokens: list[Tokens], client_id: str) -> bool:
     """Has PostgreSQL committed all of it?"""
     assert fleet.cluster is not None
     used = ",".join(f"'{digest(one.refresh)}'" for one in tokens)
-    ((rotated, bought),) = fleet.cluster.run(
-        "SELECT (SELECT count(*) FROM authgate.refresh_tokens WHERE superseded_at IS NOT NULL"
-        f" AND token_digest IN ({used})),"
-        f" (SELECT count(*) FROM authgate.grants WHERE client_id = '{client_id}')"
-    )
-    return bool((rotated, bought) == (2, 2))
+    rotated = "SELECT 1 FROM authgate.refresh_tokens WHERE superseded_at > 0 AND token_digest IN "
+    bought = "SELECT 1 FROM authgate.grants WHERE client_id = "
+    found = fleet.cluster.run(f"{rotated} ({used})"), fleet.cluster.run(f"{bought} '{client_id}'")
+    return [len(rows) for rows in found] == [2, 2]

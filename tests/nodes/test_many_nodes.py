@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
+from itertools import pairwise
 from typing import Any
 
 import httpx2
@@ -40,8 +41,7 @@ def each_elsewhere(
     assert all(len(ports) == 1 for ports in asked), found
     assert len(set(asked)) == nodes, found
     if one_by_one:
-        pairs = zip(found, found[1:], strict=False)
-        assert not [(one, next_) for one, next_ in pairs if one.ports == next_.ports]
+        assert not [pair for pair in pairwise(found) if pair[0].ports == pair[1].ports]
 
 
 def paths(went: list[Went]) -> set[str]:

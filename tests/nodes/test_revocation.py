@@ -1,9 +1,9 @@
-"""What is taken back is refused at once by the node that said so, and within a second by all others.
+"""What is taken back is refused at once by the node that said so, by all others within a second.
 
 Each node remembers for one second what it read. So a request that begins a second after the answer
-to the revocation is never let through, by any node, whatever was asked of it before: that is what is
-measured, with every node asked again and again meanwhile, by the moment at which a request *began*.
-There is no allowance in it for a busy machine, since one that is late only asks later.
+to the revocation is never let through, by any node, whatever was asked of it before. That is what
+is measured, with every node asked again and again meanwhile, by the moment at which a request
+*began*: there is no allowance in it for a busy machine, since one that is late only asks later.
 """
 
 from __future__ import annotations
