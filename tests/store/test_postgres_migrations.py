@@ -123,11 +123,26 @@ def test_a_busy_table_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) ->
         patched.setattr(migrations, "HEAD", "0001")
         _migrated(place)
     monkeypatch.setattr(postgres_schema, "_WAIT_FOR_READERS", "200ms")
+    monkeypatch.setattr(postgres_schema, "_PAUSE", 0.1)
     with place.connected() as reader, reader.transaction():
         reader.execute(place.in_schema("SELECT * FROM @.authorization_requests").encode())
-        with pytest.raises(StoreUnavailable, match="55P03"):
+        with pytest.raises(StoreUnavailable, match="use by a long transaction"):
             prepare(place)
-    prepare(place)
+    assert pending(place)
+    # Those who queued up are served in between, and then it is tried again.
+    pauses: list[float] = []
+    with place.connected() as reader:
+        reader.autocommit = False
+        reader.execute(place.in_schema("SELECT * FROM @.authorization_requests").encode())
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            reader.rollback()
+
+        monkeypatch.setattr(postgres_schema.time, "sleep", pause)
+        prepare(place)
+    assert len(pauses) == 1
+    assert not pending(place)
 
 
 async def test_a_newer_schema_that_says_so_is_worked_on_and_left_alone() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,9 @@ _LOCK = 7_310_201_846
 # waiting ALTER everybody else would queue up.
 _WAIT_FOR_OTHERS = "60s"
 _WAIT_FOR_READERS = "3s"
+# So often it is tried, with a pause in which those who queued up are served.
+_TRIES = 4
+_PAUSE = 2.0
 _OLDEST = 140_000
 # A host that is gone says nothing: an idle connection to it is noticed within a minute (in seconds,
 # the last in milliseconds), where the system would take two hours. Also keeps it open in what
@@ -161,7 +165,7 @@ def prepare(place: Place) -> None:
         if revision is None and _create(db, place):
             return
         db.autocommit = False
-        migrate(db, place)
+        _migrate_patiently(db, place)
 
 
 def pending(place: Place) -> tuple[str, ...]:
@@ -251,6 +255,22 @@ def _allowed(place: Place) -> Iterator[None]:
             f"{place.named()}; run there, as its owner: CREATE SCHEMA {schema} AUTHORIZATION … "
             "with that user's name"
         ) from None
+
+
+def _migrate_patiently(db: Connection[Any], place: Place) -> None:
+    for again in reversed(range(_TRIES)):
+        try:
+            migrate(db, place)
+            return
+        except errors.LockNotAvailable:
+            db.rollback()
+            if not again:
+                raise StoreUnavailable(
+                    f"the schema in {place.named()} cannot be brought up now: its tables are in "
+                    "use by a long transaction, or another program is bringing it up "
+                    "(pg_stat_activity names them); nothing was changed"
+                ) from None
+            time.sleep(_PAUSE)
 
 
 def migrate(db: Connection[Any], place: Place) -> None:
