@@ -626,3 +626,31 @@ async def test_the_look_at_the_start_tells_and_nothing_waits_for_it(own: Valkey)
             own.start()
             await back(node)
     assert [line["event"] for line in told] == ["limits.store_lost", "limits.store_back"]
+
+
+async def test_a_crowd_waits_in_line_and_not_on_the_deadline(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a stranger's burst looked like a store that does not answer."""
+    shared = SharedLimits(valkey.url, b"p" * 32)
+    at_once, most = 0, 0
+    ask = shared._script
+
+    async def counted(*asked: object) -> object:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            return await ask(*asked)
+        finally:
+            at_once -= 1
+
+    monkeypatch.setattr(shared, "_script", counted)
+    place = Place(Brake("registration", "1000/minute", time.monotonic), "of-a-crowd")
+    try:
+        waits = await asyncio.gather(*(shared.hit(place) for _ in range(300)))
+        assert waits == [None] * 300
+        assert not shared.lost
+        assert 1 < most <= shared_limits.CONNECTIONS
+    finally:
+        await shared.close()

@@ -18,8 +18,8 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -32,6 +32,7 @@ from authgate.security.brakes import Brake, LimitStoreLost, Place, retry_in
 from authgate.security.shared_script import SCRIPT
 
 DEADLINE = 0.25
+IN_LINE = 1.0  # for a connection: a crowd at this node is no trouble of the store's
 RETRY_EVERY = 2.0
 LEASE = 60.0  # an attempt whose node died counts as being judged for so long
 MAX_PLACES = 100_000  # of one limit
@@ -69,7 +70,7 @@ class SharedLimits:
         self._redis: Any = Redis(
             connection_pool=BlockingConnectionPool.from_url(
                 f"{_SCHEMES.get(scheme, scheme)}://{rest}",
-                max_connections=CONNECTIONS,
+                max_connections=CONNECTIONS + 1,  # one for who looks whether it is back
                 timeout=DEADLINE,
                 socket_timeout=DEADLINE,
                 socket_connect_timeout=DEADLINE,
@@ -79,6 +80,7 @@ class SharedLimits:
             )
         )
         self._script: Any = self._redis.register_script(SCRIPT)
+        self._lines = asyncio.Semaphore(CONNECTIONS)
 
     def new_id(self) -> str:
         """A name for one attempt or hit that no other node draws."""
@@ -196,11 +198,24 @@ class SharedLimits:
     async def _ask(self, mode: Mode, name: str, places: Sequence[Place]) -> tuple[str, int]:
         if not self.lost:
             try:
-                return await self._call(mode, name, places)
+                async with self._line():
+                    if not self.lost:  # while this one waited
+                        return await self._call(mode, name, places)
             except Exception as error:  # whatever listens there, no sign-in may break of it
                 self._lose(_named(error))
         self.fallbacks += mode in _DECIDES
         raise LimitStoreLost
+
+    @asynccontextmanager
+    async def _line(self) -> AsyncIterator[None]:
+        """A connection's worth of room. Whoever waits for it does not spend the deadline meanwhile,
+        or a stranger's burst would have this node count alone for seconds."""
+        async with asyncio.timeout(IN_LINE):
+            await self._lines.acquire()
+        try:
+            yield
+        finally:
+            self._lines.release()
 
     async def _call(self, mode: Mode, name: str, places: Sequence[Place]) -> tuple[str, int]:
         keys: list[str] = []
