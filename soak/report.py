@@ -100,8 +100,8 @@ def _judgement(verdict: Verdict, console: Console) -> None:
         console.print(f"  {example}", highlight=False, markup=False)
     console.print(
         f"[bold]bounds[/bold]  memory +{MEMORY_MIB:.0f} MiB a node after its first minute (by the"
-        f" line through it), open files +{FILES}, no row more than answers speak of, none overdue"
-        f" for its sweep by {SWEEPS_LATE:.0f} s, {LIMIT_KEYS} keys in Redis,"
+        f" line through it), open files +{FILES}, no row more or fewer than answers speak of, none"
+        f" overdue for its sweep by {SWEEPS_LATE:.0f} s, {LIMIT_KEYS} keys in Redis,"
         f" {verdict.most_connections} connections, no deadlock, no rollback",
         highlight=False,
     )

@@ -115,6 +115,15 @@ async def _watched(plan: Plan, world: World, traffic: Traffic, progress: Teller)
 
 async def _middle(plan: Plan, world: World, traffic: Traffic, progress: Teller) -> None:
     """What happens while the traffic runs."""
+    try:
+        await _rotated_and_restarted(plan, world, traffic, progress)
+    except AssertionError as error:  # a command or a node that failed, with what it said
+        traffic.book.wrong(f"in the middle: {str(error)[:500]}")
+
+
+async def _rotated_and_restarted(
+    plan: Plan, world: World, traffic: Traffic, progress: Teller
+) -> None:
     book = traffic.book
     await asyncio.sleep(plan.seconds * ROTATES_AT)
     keys = set(book.keys)

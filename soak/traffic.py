@@ -98,7 +98,7 @@ class Traffic:
     async def _done(self, name: str, do: Doing) -> None:
         try:
             await do()
-        except (ArithmeticError, LookupError, ValueError) as error:
+        except Exception as error:  # whatever it is: a task that ended unheard would hide it
             self.book.wrong(f"{name}: an answer that cannot be read ({type(error).__name__})")
 
     # --- people ------------------------------------------------------------------------------

@@ -17,6 +17,9 @@ FILES = 64
 LIMIT_KEYS = 500
 SWEEPS_LATE = 150.0
 """Seconds after which a row that is due must be gone: a node looks once a minute."""
+KEPT = ("clients", "codes", "grants", "refresh_tokens")
+"""Tables whose rows nothing sweeps within a day of their use."""
+DAY = 86_400
 WARM = 60.0
 FLOOR = 30.0
 
@@ -57,6 +60,12 @@ class Growth:
     @property
     def unexplained(self) -> int:
         return 0 if self.made is None else max(0, self.rows[1] - self.rows[0] - self.made)
+
+    @property
+    def missing(self) -> int:
+        """Rows that an answer spoke of and that are not there: accepted work that was lost."""
+        made = self.made if self.made is not None and self.table in KEPT else 0
+        return max(0, self.rows[0] + made - self.rows[1]) if made else 0
 
 
 @dataclass
@@ -159,6 +168,11 @@ class Verdict:
             f"rows of {each.table}: {each.unexplained} more than were made"
             for each in self.growth
             if each.unexplained
+        ]
+        found += [
+            f"rows of {each.table}: {each.missing} that were answered for are not there"
+            for each in self.growth
+            if each.missing and self.seconds < DAY
         ]
         found += [f"sweep of {name}: {left} rows overdue" for name, left in self.overdue.items()]
         keys = max(look.limit_keys for look in self.looks)
