@@ -100,7 +100,13 @@ async def test_what_is_taken_back_meanwhile(fleet: Fleet, how: str) -> None:
                     await asyncio.sleep(1.2)
                     await revoked(elsewhere, tokens)
                     done = time.monotonic()
-                    await asyncio.sleep(2.0)
+                    await asyncio.sleep(1.2)
+                    latecomers = [
+                        asyncio.create_task(call_anew(fleet, node, tokens)) for _ in crowd
+                    ]
+                    await asyncio.sleep(0.3)
+                for latecomer in latecomers:
+                    assert (await latecomer).status in (401, 503)
                 await asyncio.sleep(1.0)
             late = [
                 (round(began - done, 2), round(ended - done, 2))
