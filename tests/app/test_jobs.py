@@ -140,3 +140,25 @@ async def test_a_store_that_is_away_says_nothing_of_the_clock() -> None:
         raise StoreUnavailable("restarting")
 
     assert await looked(away) == ("unknown", [])
+
+
+async def test_a_clock_that_was_set_is_looked_at_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "STEP_EVERY", 0.01)
+    looked_at, ahead, real = [], [0.0], time.time
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
+
+    async def shared() -> float:
+        looked_at.append(ahead[0])
+        return real()
+
+    core: Any = SimpleNamespace(store=SimpleNamespace(clock=shared))
+    watched = jobs.Clock(core)
+    running = asyncio.create_task(watched.watch())
+    try:
+        for leap, said in ((0.0, "ok"), (300.0, "off by 300 s"), (-300.0, "off by 300 s")):
+            ahead[0] = leap
+            await asyncio.sleep(0.1)
+            assert watched.said == said
+    finally:
+        running.cancel()
+    assert looked_at == [0.0, 300.0, -300.0]  # and not again while nothing happened
