@@ -24,15 +24,11 @@ from authgate.protocol.records import (
     Rotation,
     RotationOutcome,
 )
-from authgate.protocol.refresh_token import judge_repeat
+from authgate.store import lost, rows
 from authgate.store import postgres_sql as sql
-from authgate.store import rows
 from authgate.store.contract import StoreUnavailable
 from authgate.store.postgres_away import Away
-from authgate.store.postgres_rows import (
-    audited,
-    columns,
-)
+from authgate.store.postgres_rows import audited, columns
 
 _DAY = 86_400
 # An answer that is taken back between a loss and the look why leaves the request to be won again.
@@ -174,12 +170,8 @@ class Steps(Away):
         # The grant that a code begins is named by the code, so the first to redeem it had the same.
         forget = self._forget_grant(grant_id)
         done = await self._forgetting(forget, (sql.WHY_NOT_REDEEMED_TOLD, given))
-        if not done[0].rows:  # swept, so it ended long ago
-            return Redemption.EXPIRED
-        redeemed_at, expires_at, _ = done[0].rows[0]
-        if redeemed_at is None:
-            return Redemption.EXPIRED if expires_at <= now else Redemption.SPENT
-        return Redemption.REPLAYED
+        found = done[0].rows
+        return lost.redemption(found[0] if found else None, now)
 
     # --- refresh tokens ---------------------------------------------------------------------
 
@@ -216,19 +208,10 @@ class Steps(Away):
         self, token_digest: str, now: int, grace: int, audit: AuditEvent
     ) -> RotationOutcome:
         row = await self._one(sql.WHY_NOT_ROTATED, (token_digest,))
-        if row is None:  # swept, so its grant ended long ago
-            return RotationOutcome(Rotation.ENDED)
-        grant_id, superseded_at, revoked_at, successor_digest, expires_at, successor_used_at = row
-        if revoked_at is not None:
-            return RotationOutcome(Rotation.ENDED)
-        if superseded_at is None:
-            return RotationOutcome(Rotation.EXPIRED)
-        unused = successor_digest is not None and successor_used_at is None
-        meaning = judge_repeat(
-            superseded_at=superseded_at, successor_unused=unused, now=now, grace=grace
-        )
-        if meaning is Rotation.REPEATED:
-            return RotationOutcome(meaning, successor_digest, expires_at)
+        outcome = lost.rotation(row, now, grace)
+        if row is None or outcome.rotation is not Rotation.REPLAYED:
+            return outcome
+        grant_id = row[0]
         given = audited(replace(audit, outcome="replayed"))
         given["grant_id"] = grant_id
         given["reason"] = "refresh_token_replayed"
@@ -236,7 +219,7 @@ class Steps(Away):
         forget = self._forget_grant(grant_id)
         done = await self._forgetting(forget, (sql.END_REPLAYED_GRANT_TOLD, given))
         # Ended since we looked: whoever did that has told it, and a second replay tells no more.
-        return RotationOutcome(meaning if done[0].rowcount == 1 else Rotation.ENDED)
+        return outcome if done[0].rowcount == 1 else RotationOutcome(Rotation.ENDED)
 
     # --- grants -----------------------------------------------------------------------------
 

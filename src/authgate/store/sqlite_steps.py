@@ -25,8 +25,7 @@ from authgate.protocol.records import (
     Rotation,
     RotationOutcome,
 )
-from authgate.protocol.refresh_token import judge_repeat
-from authgate.store import rows
+from authgate.store import lost, rows
 from authgate.store import sqlite_sql as sql
 
 _DAY = 86_400
@@ -158,13 +157,10 @@ def redeem_code(  # noqa: PLR0913, PLR0917 (the contract's arguments)
 
 def _not_redeemed(db: Cursor, code_digest: str, now: int, audit: AuditEvent) -> Redemption:
     row = db.execute(sql.WHY_NOT_REDEEMED, (code_digest,)).fetchone()
-    if row is None:  # swept, so it ended long ago
-        return Redemption.EXPIRED
-    redeemed_at, expires_at, grant_id = row
-    if redeemed_at is None:
-        return Redemption.EXPIRED if expires_at <= now else Redemption.SPENT
-    _end_replayed(db, grant_id, "code_replayed", now, audit)
-    return Redemption.REPLAYED
+    outcome = lost.redemption(row, now)
+    if outcome is Redemption.REPLAYED:
+        _end_replayed(db, row[2], "code_replayed", now, audit)
+    return outcome
 
 
 def _end_replayed(db: Cursor, grant_id: str, reason: str, now: int, audit: AuditEvent) -> None:
@@ -209,21 +205,10 @@ def _not_rotated(
     db: Cursor, token_digest: str, now: int, grace: int, audit: AuditEvent
 ) -> RotationOutcome:
     row = db.execute(sql.WHY_NOT_ROTATED, (token_digest,)).fetchone()
-    if row is None:  # swept, so its grant ended long ago
-        return RotationOutcome(Rotation.ENDED)
-    grant_id, superseded_at, revoked_at, successor_digest, expires_at, successor_used_at = row
-    if revoked_at is not None:
-        return RotationOutcome(Rotation.ENDED)
-    if superseded_at is None:
-        return RotationOutcome(Rotation.EXPIRED)
-    unused = successor_digest is not None and successor_used_at is None
-    meaning = judge_repeat(
-        superseded_at=superseded_at, successor_unused=unused, now=now, grace=grace
-    )
-    if meaning is Rotation.REPEATED:
-        return RotationOutcome(meaning, successor_digest, expires_at)
-    _end_replayed(db, grant_id, "refresh_token_replayed", now, audit)
-    return RotationOutcome(meaning)
+    outcome = lost.rotation(row, now, grace)
+    if outcome.rotation is Rotation.REPLAYED:
+        _end_replayed(db, row[0], "refresh_token_replayed", now, audit)
+    return outcome
 
 
 def end_grant(db: Cursor, grant_id: str, reason: str, now: int, audit: AuditEvent) -> bool:
