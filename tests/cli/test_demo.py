@@ -29,6 +29,7 @@ from tests.standins.supabase_state import Options, ProviderPerson
 def bare(operator: Operator) -> Operator:
     """Its temporary files are the test's, and settings of the machine must not disturb it."""
     operator.env |= {"TMPDIR": str(operator.folder), "AUTHGATE_NONSENSE": "1", "COLUMNS": "120"}
+    operator.env["OTEL_TRACES_EXPORTER"] = "zipkin"
     (operator.folder / ".env").write_text("AUTHGATE_PUBLIC_URL=https://elsewhere.example\n")
     return operator
 

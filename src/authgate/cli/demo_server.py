@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 STARTS_WITHIN = 30.0
 STOPS_WITHIN = 10.0
 FOLDER = "authgate-demo-"  # how the names of its folders begin
-FOREIGN = ("AUTHGATE_", "WORKOS_", "SUPABASE_", "LOG_LEVEL")
+FOREIGN = ("AUTHGATE_", "WORKOS_", "SUPABASE_", "LOG_LEVEL", "OTEL_")
 
 
 class DemoFailed(Exception):
