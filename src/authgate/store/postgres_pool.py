@@ -35,7 +35,8 @@ _NOT_PREPARED = ("26000", "42P05", "08P01")
 # What no connection of before gets over: the server takes no writes any more (another one does), or
 # a column has another type than when the statement was prepared. Both are refused before anything
 # is done.
-_OUTDATED = ("25006", "0A000")
+_ANOTHER_TYPE = "0A000"
+_OUTDATED = ("25006", _ANOTHER_TYPE)
 # A connection is replaced after so long, and not all of them at once.
 _LIFETIME = 1800.0
 _LIFETIME_SPREAD = 600.0
@@ -191,13 +192,19 @@ class Pool:
         if call.tries >= _TRIES or self._loop.time() > call.until:
             return False
         if error.sqlstate in (*_AGAIN, *_OUTDATED):
+            # Again on a new connection: it is a pooler's, which prepared it on one of its own.
+            if error.sqlstate == _ANOTHER_TYPE and call.tries and call.prepared:
+                self._stop_preparing()
             return True
         if not call.prepared or broken is not None or error.sqlstate not in _NOT_PREPARED:
             return False
+        self._stop_preparing()
+        return True
+
+    def _stop_preparing(self) -> None:
         if self._prepare:
             self._prepare = False
             log.warning("store.prepare_off", setting="AUTHGATE_DATABASE_PREPARE")
-        return True
 
     def _refuse(self, call: Call, error: Exception) -> None:
         self._drain()
