@@ -73,6 +73,17 @@ def test_limits_that_count_in_each_process_are_said(tmp_path: Path) -> None:
     shared = said(tmp_path, workers=2, AUTHGATE_LIMITS_URL="redis://:pass@127.0.0.1:1/0")
     assert "AUTHGATE_LIMITS_URL" not in shared
     assert "pass@" not in shared
+    for beyond, plain in (
+        ("redis://:pass@10.0.0.5:6379/0", True),
+        ("valkey://limits.internal", True),
+        ("rediss://:pass@10.0.0.5/0", False),
+        ("redis://[::1]:6379/0", False),
+        ("redis://localhost/0", False),
+        ("unix://:pass@/run/valkey.sock", False),
+    ):
+        text = said(tmp_path, AUTHGATE_LIMITS_URL=beyond)
+        assert ("limit store crosses the network in the clear" in text) is plain, beyond
+        assert "pass@" not in text
 
 
 AUTHKIT = {

@@ -6,6 +6,7 @@ Plain text with a little weight on a terminal: a rich table would cost a tenth o
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from authgate import __version__
 from authgate.app import callback_url, mode_of
@@ -13,6 +14,7 @@ from authgate.app.checkup import LOGIN_PATH
 from authgate.protocol.rollout import Mode
 from authgate.settings import load_live
 from authgate.settings.database import in_the_clear
+from authgate.settings.values import LOOPBACK
 
 if TYPE_CHECKING:
     from authgate.app import Core
@@ -137,9 +139,18 @@ def _supabase_notes(settings: Settings, people: int) -> list[str]:
 
 
 def _limit_notes(settings: Settings, workers: int) -> list[str]:
-    """Several processes, or a database made for several nodes, and each counts by itself."""
-    many = workers > 1 or settings.postgres_url is not None
-    if not many or settings.limits_url is not None:
+    """Several processes, or a database made for several nodes, and each counts by itself; or they
+    count where whoever is on the way reads the password."""
+    if settings.limits_url is not None:
+        parts = urlsplit(settings.limits_url.get_secret_value())
+        plain = parts.scheme in ("redis", "valkey")
+        if not plain or parts.hostname == "::1" or LOOPBACK.fullmatch(parts.hostname or ""):
+            return []
+        return [
+            "What goes to the limit store crosses the network in the clear, its password too: "
+            "write rediss:// in AUTHGATE_LIMITS_URL, unless the network is yours alone."
+        ]
+    if workers <= 1 and settings.postgres_url is None:
         return []
     return [
         "Limits count in each process by itself, so all together allow as many times what is "
