@@ -148,7 +148,7 @@ class World:
         self._filled_at = int(time.time())
         for table, (columns, values) in _DUE.items():
             self.cluster.run(
-                f"INSERT INTO authgate.{table} ({columns}) SELECT {values} FROM (SELECT"  # noqa: S608
+                f"INSERT INTO authgate.{table} ({columns}) SELECT {values} FROM (SELECT"
                 f" 'soak-' || n AS name, {self._filled_at} + n / {DUE_A_SECOND} AS due"
                 f" FROM generate_series(0, {seconds * DUE_A_SECOND - 1}) n) made"
             )
@@ -160,7 +160,7 @@ class World:
         await asyncio.to_thread(self.nodes[0].cli, "keys", "rotate")
         await asyncio.to_thread(
             self.cluster.run,
-            f"UPDATE authgate.signing_keys SET signs_from = {int(time.time()) + ROTATED_AFTER}"  # noqa: S608
+            f"UPDATE authgate.signing_keys SET signs_from = {int(time.time()) + ROTATED_AFTER}"
             " WHERE created_at = (SELECT max(created_at) FROM authgate.signing_keys)",
         )
         self.rotations += 1
@@ -190,7 +190,7 @@ class World:
     def _count_rows(self, table: str) -> int:
         key = SWEPT.get(table)
         where = f" WHERE {key} IS NULL OR {key} NOT LIKE 'soak-%'" if key else ""
-        ((count,),) = self.cluster.run(f"SELECT count(*) FROM authgate.{table}{where}")  # noqa: S608
+        ((count,),) = self.cluster.run(f"SELECT count(*) FROM authgate.{table}{where}")
         return int(count)
 
     def due_left(self) -> dict[str, int]:
@@ -198,7 +198,7 @@ class World:
         return {
             table: int(
                 self.cluster.run(
-                    f"SELECT count(*) FROM authgate.{table} WHERE {key} LIKE 'soak-%'"  # noqa: S608
+                    f"SELECT count(*) FROM authgate.{table} WHERE {key} LIKE 'soak-%'"
                 )[0][0]
             )
             for table, key in SWEPT.items()
@@ -210,7 +210,7 @@ class World:
         return {
             table: int(
                 self.cluster.run(
-                    f"SELECT count(*) FROM authgate.{table} WHERE {key} LIKE 'soak-%'"  # noqa: S608
+                    f"SELECT count(*) FROM authgate.{table} WHERE {key} LIKE 'soak-%'"
                     f" AND substr({key}, 6)::bigint < {first}"
                 )[0][0]
             )

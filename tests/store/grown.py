@@ -82,4 +82,4 @@ def insert(db: sqlite3.Connection, table: str, rows: Iterator[list[object]]) -> 
     columns = metadata.tables[table].columns
     names = ", ".join(column.name for column in columns)
     places = ", ".join("?" * len(columns))
-    db.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)  # noqa: S608
+    db.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)

@@ -205,10 +205,10 @@ _FIRST_COLUMNS = (
     "prompt, cross_site, browser_digest, created_at, expires_at, answered_at"
 )
 _FIRST_INSERT = (
-    f"INSERT INTO authorization_requests ({_FIRST_COLUMNS}) "  # noqa: S608 (columns, no values)
+    f"INSERT INTO authorization_requests ({_FIRST_COLUMNS}) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_FIRST_READ = f"SELECT {_FIRST_COLUMNS} FROM authorization_requests WHERE request_digest = ?"  # noqa: S608
+_FIRST_READ = f"SELECT {_FIRST_COLUMNS} FROM authorization_requests WHERE request_digest = ?"
 _FIRST_ANSWER = (
     "UPDATE authorization_requests SET answered_at=:now WHERE request_digest = :request_digest "
     "AND answered_at IS NULL AND expires_at > :now"
@@ -270,7 +270,7 @@ async def test_both_ways_to_the_schema_meet(first: Path, tmp_path: Path) -> None
 # What the fourth revision had beside the first's columns; frozen as well.
 _FACTOR_COLUMNS = "factor_kind, factor_hint, factor_sealed, factor_expires_at, factor_failures"
 _FOURTH_INSERT = (
-    f"INSERT INTO authorization_requests ({_FIRST_COLUMNS}, {_FACTOR_COLUMNS}) "  # noqa: S608
+    f"INSERT INTO authorization_requests ({_FIRST_COLUMNS}, {_FACTOR_COLUMNS}) "
     f"VALUES ({', '.join('?' * 19)})"
 )
 _FOURTH_SESSION = (

@@ -54,7 +54,7 @@ class Held:
         )
 
     async def lock(self, table: str, where: str) -> None:
-        await self.run(f"SELECT 1 FROM {{schema}}.{table} WHERE {where} FOR UPDATE")  # noqa: S608
+        await self.run(f"SELECT 1 FROM {{schema}}.{table} WHERE {where} FOR UPDATE")
 
     async def waited_for(self, by: int) -> None:
         """Return when so many backends of this database wait for a lock."""
@@ -163,8 +163,7 @@ async def test_a_session_that_is_being_opened_does_not_outlive_a_bar(
     # The same key, not committed yet: whoever inserts it waits to see what becomes of it.
     digest = session().session_digest
     await held.run(
-        "INSERT INTO {schema}.sessions "  # noqa: S608
-        f"VALUES ('{digest}', 'ag_other', 'x', 'x', '', 1, 1, 1)"
+        f"INSERT INTO {{schema}}.sessions VALUES ('{digest}', 'ag_other', 'x', 'x', '', 1, 1, 1)"
     )
     opening = asyncio.ensure_future(store.open_session(session(), audit()))
     await held.waited_for(by=1)

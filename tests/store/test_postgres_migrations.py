@@ -158,7 +158,7 @@ async def test_a_newer_schema_that_says_so_is_worked_on_and_left_alone() -> None
         ("somebody else's", False),
     ):
         with place.connected() as db:
-            db.execute(f"UPDATE {version} SET version_num = %s".encode(), (name,))  # noqa: S608
+            db.execute(f"UPDATE {version} SET version_num = %s".encode(), (name,))
         store = PostgresStore(place.policy)
         if fits:
             assert await store.pending() == ()

@@ -70,7 +70,7 @@ def _filling(table: Any) -> str:
     names = ", ".join(c.name for c in table.columns)
     rows = 3 if table.name in FEW else ROWS
     return (
-        f"INSERT INTO {{schema}}.{table.name} ({names}) "  # noqa: S608
+        f"INSERT INTO {{schema}}.{table.name} ({names}) "
         f"SELECT {', '.join(values)} FROM generate_series(1, {rows}) AS i"
     )
 

@@ -130,6 +130,21 @@ async def test_an_idle_connection_that_the_server_ends_costs_nobody_an_error() -
         await store.ping()
 
 
+async def test_a_close_that_is_cut_short_leaves_no_connection_behind() -> None:
+    store = PostgresStore(policy(shared().url, pool=2))
+    await store.open()
+    pool = store._pool
+    assert pool is not None
+    slowly = _tell(store, "slowly", "SELECT 1 FROM pg_sleep(0.2)")
+    await asyncio.gather(store._one(slowly), store._one(slowly))
+    asked = asyncio.ensure_future(store._one(slowly))
+    closing = asyncio.ensure_future(store.close())
+    await asyncio.sleep(0.05)
+    closing.cancel()
+    assert await asked == (1,)
+    assert pool.stats()["open"] == 0
+
+
 class Gone:
     """A host between us and PostgreSQL. Once `gone`, nothing passes on the connections there are,
     and no end of them either; new ones find another host."""

@@ -1,7 +1,5 @@
 """The sweep beside the steps, and beside other sweeps: it waits for nobody, and nobody for it."""
 
-# ruff: noqa: S608 (numbers and names of tables)
-
 from __future__ import annotations
 
 import asyncio

@@ -27,15 +27,15 @@ from authgate.store.copying_end import (
     Key,
     Row,
     Shape,
+    capital,
     shapes,
 )
 from authgate.store.migrations import HEAD
 from authgate.store.revisions import COPYING
 
 Phase = Literal["read", "copied", "compared"]
-Tell = Callable[
-    [Phase, str, int, int], None
-]  # the phase, the table, rows so far, rows in all (0: ?)
+# The phase, the table, rows so far, rows in all (0: nobody knows yet).
+Tell = Callable[[Phase, str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +153,11 @@ def _must_be_current(source: End) -> None:
     if found == HEAD:
         return
     if found is None:
-        raise CopyRefused(f"{_capital(source.name)} is no store of authgate.")
+        raise CopyRefused(f"{capital(source.name)} is no store of authgate.")
     if found == COPYING:
-        raise CopyRefused(f"{_capital(source.name)} is itself half a copy; finish that one first.")
+        raise CopyRefused(f"{capital(source.name)} is itself half a copy; finish that one first.")
     raise CopyRefused(
-        f"{_capital(source.name)} has schema revision {found}, and this authgate copies {HEAD}. "
+        f"{capital(source.name)} has schema revision {found}, and this authgate copies {HEAD}. "
         "If it is older, run authgate migrate on it first; if it is newer, copy with the authgate "
         "that wrote it."
     )
@@ -165,15 +165,15 @@ def _must_be_current(source: End) -> None:
 
 def _must_be_empty(target: End) -> None:
     if target.revision() != HEAD:
-        raise CopyRefused(f"{_capital(target.name)} is not as this authgate made it.")
+        raise CopyRefused(f"{capital(target.name)} is not as this authgate made it.")
     full = [
         shape.name
         for shape in shapes()
-        if target.run(f"SELECT 1 FROM {target.table(shape.name)} LIMIT 1")  # noqa: S608 (a name)
+        if target.run(f"SELECT 1 FROM {target.table(shape.name)} LIMIT 1")
     ]
     if full:
         raise CopyRefused(
-            f"{_capital(target.name)} is not empty: there are rows in {', '.join(full)}. "
+            f"{capital(target.name)} is not empty: there are rows in {', '.join(full)}. "
             "Nothing was copied; copy into an empty one."
         )
 
@@ -206,17 +206,17 @@ def _begin(target: End, wanted: Mapping[str, Content]) -> None:
         fingerprint = _fingerprint(wanted)
         for name in wanted:
             target.run(
-                f"INSERT INTO {progress} (name, copied, source) VALUES (?, 0, ?)",  # noqa: S608
+                f"INSERT INTO {progress} (name, copied, source) VALUES (?, 0, ?)",
                 (name, fingerprint),
             )
-        target.run(f"UPDATE {revisions} SET version_num = ?", (COPYING,))  # noqa: S608
+        target.run(f"UPDATE {revisions} SET version_num = ?", (COPYING,))
 
 
 def _resume(target: End, wanted: Mapping[str, Content]) -> None:
-    found = target.run(f"SELECT DISTINCT source FROM {target.table(PROGRESS)}")  # noqa: S608
+    found = target.run(f"SELECT DISTINCT source FROM {target.table(PROGRESS)}")
     if found != [(_fingerprint(wanted),)]:
         raise CopyRefused(
-            f"{_capital(target.name)} holds half a copy of another store, or of this one before it "
+            f"{capital(target.name)} holds half a copy of another store, or of this one before it "
             "changed. Empty it (a SQLite file: remove it; PostgreSQL: DROP SCHEMA … CASCADE) and "
             "copy from the beginning."
         )
@@ -225,8 +225,9 @@ def _resume(target: End, wanted: Mapping[str, Content]) -> None:
 def _copy_table(reading: _Reading, target: End, shape: Shape, total: int, tell: Tell) -> int:
     """Copy what is missing of a table, a batch a transaction; how many rows that was."""
     progress = target.table(PROGRESS)
-    asked = f"SELECT copied, last_key FROM {progress} WHERE name = ?"  # noqa: S608
+    asked = f"SELECT copied, last_key FROM {progress} WHERE name = ?"
     ((before, key),) = target.run(asked, (shape.name,))
+    assert isinstance(before, int)
     tell("copied", shape.name, before, total)
     if before == total:
         return 0
@@ -237,7 +238,7 @@ def _copy_table(reading: _Reading, target: End, shape: Shape, total: int, tell: 
         with target.transaction():
             target.insert(shape, rows)
             moved = target.run(
-                f"UPDATE {progress} SET copied = ?, last_key = ? "  # noqa: S608
+                f"UPDATE {progress} SET copied = ?, last_key = ? "
                 "WHERE name = ? AND copied = ? RETURNING name",
                 (done + len(rows), json.dumps(shape.key_of(rows[-1])), shape.name, done),
             )
@@ -263,8 +264,4 @@ def _finish(target: End, last_number: int) -> None:
     with target.transaction():
         target.go_on_after(last_number)
         target.run(f"DROP TABLE {target.table(PROGRESS)}")
-        target.run(f"UPDATE {target.table(REVISIONS)} SET version_num = ?", (HEAD,))  # noqa: S608
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        target.run(f"UPDATE {target.table(REVISIONS)} SET version_num = ?", (HEAD,))

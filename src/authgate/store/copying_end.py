@@ -107,3 +107,8 @@ def where_after(columns: Sequence[str], after: Key | None) -> str:
     if after is None:
         return ""
     return f" WHERE ({', '.join(columns)}) > ({', '.join('?' * len(after))})"
+
+
+def capital(text: str) -> str:
+    """A store's name at the beginning of a sentence."""
+    return text[:1].upper() + text[1:]

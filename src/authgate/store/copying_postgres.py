@@ -25,6 +25,7 @@ from authgate.store.copying_end import (
     Key,
     Row,
     Shape,
+    capital,
     shapes,
     where_after,
 )
@@ -62,7 +63,7 @@ class PostgresEnd:
                 self._execute(f"LOCK TABLE {tables} IN SHARE MODE")
             except errors.LockNotAvailable as error:
                 raise CopyRefused(
-                    f"{_capital(self.name)} is in use. Stop its servers, and copy again."
+                    f"{capital(self.name)} is in use. Stop its servers, and copy again."
                 ) from error
 
     def take(self) -> None:
@@ -75,17 +76,15 @@ class PostgresEnd:
             try:
                 prepare(self._place)
             except (StoreUnavailable, StoreTooNew) as error:
-                raise CopyRefused(f"{_capital(self.name)}: {error}.") from error
+                raise CopyRefused(f"{capital(self.name)}: {error}.") from error
 
     def _connect(self) -> None:
         try:
             self._db = self._held.enter_context(self._place.connected())
         except StoreUnavailable as error:
-            raise CopyRefused(f"{_capital(str(error))}.") from error
+            raise CopyRefused(f"{capital(str(error))}.") from error
         if self.run("SHOW server_encoding") != [("UTF8",)]:
-            raise CopyRefused(
-                f"{_capital(self.name)} is not encoded in UTF8, so it cannot be used."
-            )
+            raise CopyRefused(f"{capital(self.name)} is not encoded in UTF8, so it cannot be used.")
 
     def _unhurried(self) -> None:
         """For this transaction alone: a role's own time limits are made for short statements."""
@@ -96,7 +95,7 @@ class PostgresEnd:
     def revision(self) -> str | None:
         if self.run("SELECT to_regclass(?) IS NULL", (self.table(REVISIONS),)) == [(True,)]:
             return None
-        found = self.run(f"SELECT version_num FROM {self.table(REVISIONS)}")  # noqa: S608 (a name)
+        found = self.run(f"SELECT version_num FROM {self.table(REVISIONS)}")
         return found[0][0] if found else None
 
     def table(self, name: str) -> str:
@@ -116,7 +115,7 @@ class PostgresEnd:
     def rows(self, shape: Shape, after: Key | None = None) -> Iterator[list[Row]]:
         key = order_of(shape)
         statement = (
-            f"SELECT {', '.join(shape.columns)} FROM {self.table(shape.name)}"  # noqa: S608
+            f"SELECT {', '.join(shape.columns)} FROM {self.table(shape.name)}"
             f"{where_after(key, after)} ORDER BY {', '.join(key)}"
         )
         # A cursor at the server, in a transaction: else all rows would come into memory at once.
@@ -138,7 +137,7 @@ class PostgresEnd:
                 copy.write_row(row)
 
     def last_number(self) -> int:
-        number: int = self.run(f"SELECT last_value FROM {self._sequence}")[0][0]  # noqa: S608
+        number: int = self.run(f"SELECT last_value FROM {self._sequence}")[0][0]
         return number
 
     def go_on_after(self, number: int) -> None:
@@ -182,13 +181,13 @@ class PostgresEnd:
             yield
         except errors.UniqueViolation as error:
             raise CopyRefused(
-                f"{_capital(self.name)} got rows of somebody else during the copy. "
+                f"{capital(self.name)} got rows of somebody else during the copy. "
                 "Copy into an empty store that nobody uses."
             ) from error
         except psycopg.Error as error:
             where = f" (table {shape.name})" if shape else ""
             words = error.diag.message_primary or " ".join(str(error).split())
-            raise CopyRefused(f"{_capital(self.name)} cannot be used{where}: {words}.") from error
+            raise CopyRefused(f"{capital(self.name)} cannot be used{where}: {words}.") from error
 
 
 def order_of(shape: Shape) -> list[str]:
@@ -208,7 +207,3 @@ def _place(url: str, schema: str) -> Place:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -22,6 +22,7 @@ from authgate.store.copying_end import (
     Key,
     Row,
     Shape,
+    capital,
     where_after,
 )
 from authgate.store.revisions import COPYING
@@ -51,9 +52,9 @@ class SqliteEnd:
             try:
                 prepare(self.path, _WAIT)
             except (StoreUnavailable, StoreTooNew) as error:
-                raise CopyRefused(f"{_capital(self.name)}: {error}.") from error
+                raise CopyRefused(f"{capital(self.name)}: {error}.") from error
             except sqlite3.Error as error:
-                raise CopyRefused(f"{_capital(self.name)} is no store of authgate.") from error
+                raise CopyRefused(f"{capital(self.name)} is no store of authgate.") from error
         self._connect()
         with self.transaction():  # the lock lasts beyond it
             pass
@@ -83,7 +84,7 @@ class SqliteEnd:
         asked = "SELECT count(*) FROM sqlite_master WHERE name = ?"
         if self.run(asked, (REVISIONS,)) == [(0,)]:
             return None
-        found = self.run(f"SELECT version_num FROM {REVISIONS}")  # noqa: S608 (a constant)
+        found = self.run(f"SELECT version_num FROM {REVISIONS}")
         return found[0][0] if found else None
 
     def table(self, name: str) -> str:
@@ -105,7 +106,7 @@ class SqliteEnd:
 
     def rows(self, shape: Shape, after: Key | None = None) -> Iterator[list[Row]]:
         statement = (
-            f"SELECT {', '.join(shape.columns)} FROM {shape.name}"  # noqa: S608 (names, no values)
+            f"SELECT {', '.join(shape.columns)} FROM {shape.name}"
             f"{where_after(shape.key, after)} ORDER BY {', '.join(shape.key)}"
         )
         with self._named(shape):
@@ -119,7 +120,7 @@ class SqliteEnd:
 
     def insert(self, shape: Shape, rows: Sequence[Row]) -> None:
         places = ", ".join("?" * len(shape.columns))
-        statement = f"INSERT INTO {shape.name} ({', '.join(shape.columns)}) VALUES ({places})"  # noqa: S608
+        statement = f"INSERT INTO {shape.name} ({', '.join(shape.columns)}) VALUES ({places})"
         with self._named(shape):
             self._open.executemany(statement, rows)
 
@@ -150,19 +151,15 @@ class SqliteEnd:
             yield
         except sqlite3.IntegrityError as error:
             raise CopyRefused(
-                f"{_capital(self.name)} got rows of somebody else during the copy ({error}). "
+                f"{capital(self.name)} got rows of somebody else during the copy ({error}). "
                 "Copy into an empty store that nobody uses."
             ) from error
         except sqlite3.Error as error:
             if is_busy(error):
                 raise CopyRefused(
-                    f"{_capital(self.name)} is in use. Stop the server and every other command "
+                    f"{capital(self.name)} is in use. Stop the server and every other command "
                     "that has it open, and copy again."
                 ) from error
             where = f" (table {shape.name})" if shape else ""
             words = "it holds text that is not UTF-8" if "decode" in str(error) else str(error)
-            raise CopyRefused(f"{_capital(self.name)} cannot be used{where}: {words}.") from error
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+            raise CopyRefused(f"{capital(self.name)} cannot be used{where}: {words}.") from error

@@ -76,10 +76,7 @@ class SqliteEngine:
         """Everything that is stored, by table."""
         with contextlib.closing(sqlite3.connect(self.path)) as db:
             tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            return {
-                t: sorted(db.execute(f"SELECT * FROM {t}"), key=repr)  # noqa: S608 (a table's name)
-                for (t,) in tables
-            }
+            return {t: sorted(db.execute(f"SELECT * FROM {t}"), key=repr) for (t,) in tables}
 
     def troubles(self) -> object:
         return None  # it has one writer, and counts nothing
@@ -122,10 +119,7 @@ class PostgresEngine:
         tables = self.run(
             "SELECT tablename FROM pg_tables WHERE schemaname = {name} ORDER BY tablename"
         )
-        return {
-            t: sorted(self.run(f"SELECT * FROM {{schema}}.{t}"), key=repr)  # noqa: S608 (a name)
-            for (t,) in tables
-        }
+        return {t: sorted(self.run(f"SELECT * FROM {{schema}}.{t}"), key=repr) for (t,) in tables}
 
     def troubles(self) -> object:
         return self.run(

@@ -1,9 +1,9 @@
 """An index by which kept sessions of people who never came back are found and swept.
 
-One index more, and a comment: a server of the version before works on as it did, hence `since_0006`.
-PostgreSQL lets nobody write to the table while it is made, a second for a million sessions; that is
-bearable for rows that are written once an hour and person, and CONCURRENTLY would take the index out
-of the one transaction in which a migration happens or does not.
+One index more, and a comment: a server of the version before works on as it did, hence
+`since_0006`. PostgreSQL lets nobody write to the table while it is made, a second for a million
+sessions; that is bearable for rows that are written once an hour and person, and CONCURRENTLY would
+take the index out of the one transaction in which a migration happens or does not.
 """
 
 from alembic import op
