@@ -1,0 +1,1 @@
+"""authgate behind the reverse proxies of `deploy/`: real nginx and Caddy, one node and several."""

@@ -2,9 +2,12 @@
 
 `app` alone knows concrete names. Everything it makes gets contracts and small frozen policies,
 never `Settings`. `core` is what lies below HTTP, `home` the directory that the settings chose,
-`building` the routes, `application` the ASGI callable with the life of the process, `jobs` what
-goes on beside it, `live` what may change meanwhile. Neighbours: `cli` calls `build` and serves what
-it returns.
+`throttling` the limits, `issuing` with `builtin` and `authkit` the issuer, `behind` the MCP server.
+`building` puts all of it into one table of routes, `application` is the ASGI callable with the life
+of the process. Beside the requests: `jobs` (by the time of `steady`), `services` (whom we need, and
+whether they answer), `live` (what may change meanwhile). `observing` decides who keeps metrics and
+traces, `watched` is what is put between the parts for them. Neighbours: `cli` calls `build` and
+serves what it returns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The throttles of this process, alone or with a store that all nodes share."""
+"""The throttles of this process, alone or with the limit store of all nodes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def throttles_of(core: Core) -> Throttles:
 
 
 def shared_of(core: Core) -> SharedLimits | None:
-    """The store of AUTHGATE_LIMITS_URL. Its keys are digests under a key of the vault's, which all
-    nodes have; the newest alone, so nodes that disagree about that one count apart meanwhile."""
+    """The limit store of AUTHGATE_LIMITS_URL. Its keys are digests under a key of the vault's, which
+    all nodes have; the newest alone, so nodes that disagree about that one count apart meanwhile.
+    """
     url = core.settings.limits_url
     if url is None:
         return None

@@ -39,7 +39,7 @@ class Recorder:
         """A sweep went well."""
 
     def limit_fallbacks(self, more: int) -> None:
-        """So many more limits were judged without the store that nodes share."""
+        """So many more limits were judged without the limit store."""
 
     def watched(self, values: Mapping[str, float]) -> None:
         """What is looked at now and then: gauges by the names that `prometheus` has for them."""

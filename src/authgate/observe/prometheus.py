@@ -186,10 +186,10 @@ def of_this_process(numbers: Numbers) -> bytes:
 def of_all_workers() -> bytes:
     """The scrape of a supervisor: what its workers wrote into the folder, summed."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types
     return generate_latest(registry)
 
 
 def forget_worker(pid: int) -> None:
     """A worker has died: its gauges end. Its counts stay, or the sums would go backwards."""
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]  # as above

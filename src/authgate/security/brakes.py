@@ -19,7 +19,7 @@ class LimitMalformed(ValueError):
 
 
 class LimitStoreLost(Exception):
-    """The store of shared limits does not answer now: count in this process."""
+    """The limit store does not answer now: count in this process."""
 
 
 @dataclass(frozen=True, slots=True)

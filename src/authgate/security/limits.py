@@ -3,7 +3,7 @@
 Moving windows, not fixed ones: a fixed window lets twice the limit through around its border, and
 the border is public. The price is one float per counted hit. Only failures count where somebody
 proves who they are, so a busy person is never slowed down for being busy. Counters live in this
-process (`windows`), or in a store that all nodes share (`shared_limits`). Then this process counts
+process (`windows`), or in the limit store of all nodes (`shared_limits`). Then this process counts
 what it sees too, so that when the store is lost nobody begins anew, and for one window after its
 return both have a say. Never here: HTTP, wording, or the judging itself. Neighbours: `steps` ask
 before they verify.
@@ -92,16 +92,16 @@ class Throttles:
 
     @property
     def fallbacks(self) -> int:
-        """How many decisions this process made alone because the shared store was lost."""
+        """How many decisions this process made alone because the limit store was lost."""
         return self._shared.fallbacks if self._shared is not None else 0
 
     async def look(self) -> None:
-        """See whether the shared store answers, if there is one; what is wrong is logged."""
+        """See whether the limit store answers, if there is one; what is wrong is logged."""
         if self._shared is not None:
             await self._shared.look()
 
     async def close(self) -> None:
-        """Let the last verdicts reach the shared store, then let go of it."""
+        """Let the last verdicts reach the limit store, then let go of it."""
         if self._shared is not None:
             await self._shared.close()
 

@@ -1,4 +1,4 @@
-"""What the store of shared limits decides, in one call that nothing comes between.
+"""What the limit store decides, in one call that nothing comes between.
 
 The store's own clock counts, so that nodes whose clocks differ agree. Hits of the future (that
 clock was set back) are dropped, as in memory: a lock-out of hours would be worse than a count that

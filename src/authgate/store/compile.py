@@ -2,9 +2,10 @@
 
 Importing SQLAlchemy costs 0.2 s and 27 MiB, a third of what a start may take, and would give the
 same strings every time; Alembic would add 0.1 s and 11 MiB to make an empty file a store. So the
-strings are kept: `python -m authgate.store.compile` writes `sqlite_sql.py`, and tests fail when it
-is not what the expressions compile to, or not what the migrations make. Never imported by a running
-server. Neighbours: `schema` and `statements` above, the engines' `*_sql` modules below.
+strings are kept: `python -m authgate.store.compile` writes `sqlite_sql.py` and `postgres_sql.py`,
+and tests fail when they are not what the expressions compile to, or not what the migrations make.
+Never imported by a running server. Neighbours: `schema` and `statements` above, the engines'
+`*_sql` modules below.
 
 For PostgreSQL every table is written `@.table`, and the engine puts the quoted name of its schema
 there: a search path would be state of a session, which a transaction pooler does not keep.

@@ -95,14 +95,14 @@ _JOINED: dict[str, ClauseElement] = {
     "lock_signing_keys": select(
         func.pg_advisory_xact_lock(literal_column("7310201"), literal_column("2"))
     ),
-    # What the server would do with a write now: on a standby it is read-only, whatever was set.
-    # in milliseconds, which are a whole number
+    # In milliseconds: a whole number, as all times here are.
     "clock": select(
         cast(
             func.floor(extract("epoch", func.clock_timestamp()) * literal_column("1000")),
             BigInteger,
         )
     ),
+    # What the server would do with a write now: on a standby it is read-only, whatever was set.
     "writable": select(func.current_setting(literal_column("'transaction_read_only'"))),
     "supersede_signing_key_told": told(_superseded).add_cte(
         insert_if(signing_keys, _superseded).cte("kept")
