@@ -45,10 +45,10 @@ def _ms(took: float) -> str:
 def _memory(verdict: Verdict, console: Console) -> None:
     table = _table(
         "memory of the nodes in MiB, and open files",
-        *("node", "since s", "start", "after a minute", "end", "MiB an hour", "files"),
+        *("node", "since s", "start", "after a minute", "end", "MiB an hour", "last half", "files"),
     )
     for each in verdict.memory:
-        figures = (each.since, each.start, each.minute, each.end, each.an_hour)
+        figures = (each.since, each.start, each.minute, each.end, each.an_hour, each.late_an_hour)
         files = " → ".join(map(str, each.files))
         table.add_row(str(each.node), *(f"{one:.1f}" for one in figures), files)
     console.print(table)

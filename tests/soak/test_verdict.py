@@ -80,7 +80,7 @@ def test_a_start_that_fills_caches_is_no_leak() -> None:
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        (verdict([look(at, 100 + at / 50) for at in range(0, 600, 5)]), "memory"),
+        (verdict([look(at, 100 + at / 20) for at in range(0, 600, 5)]), "memory"),
         (verdict([*STILL, look(600, files=20 + FILES + 1)]), "open files"),
         (verdict([*STILL, look(600, limit_keys=LIMIT_KEYS + 1)]), "Redis"),
         (verdict([*STILL, look(600, connections=13)]), "connections"),
