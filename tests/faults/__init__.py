@@ -18,6 +18,8 @@ connection under them, which hides nothing), `places` (servers and what surround
 
 Faults that have their test elsewhere:
 
+- many nodes: kills, a restarted, frozen, full or refusing PostgreSQL, one node cut off from it,
+  wrong clocks, a lost limit store, races: `tests/nodes`;
 - kill -9 in mid-exchange, SIGTERM under load: `tests/conformance/test_crash.py`;
 - restart and then old tokens: `tests/trust/test_promises.py`;
 - a lock, lost rights and a failing disk as the store sees them: `tests/store/test_sqlite.py`;

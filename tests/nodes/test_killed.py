@@ -38,7 +38,7 @@ def by_nginx(verdict: Verdict) -> Verdict:
 
 async def test_killed_in_mid_load(fleet: Fleet) -> None:
     """Behind nginx: whatever was answered is true, and the clients go on, at last at one node."""
-    async with busy(fleet, clients=6, codes=10) as traffic:
+    async with busy(fleet, clients=5, codes=8) as traffic:
         async with traffic.running():
             await asyncio.sleep(0.7)
             for node in fleet.nodes[1:]:

@@ -71,7 +71,7 @@ async def test_one_limit_for_all(fleet: Fleet) -> None:
 
 async def test_lost_in_mid_load(fleet: Fleet, valkey: Valkey) -> None:
     """Nobody's work is hurt, sign-ins go on, and guesses are still counted."""
-    async with busy(fleet, ports(fleet.nodes), clients=6, codes=6) as traffic:
+    async with busy(fleet, ports(fleet.nodes), clients=3, codes=3) as traffic:
         async with traffic.running():
             await asyncio.sleep(0.3)
             await asyncio.to_thread(valkey.stop)
