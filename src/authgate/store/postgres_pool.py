@@ -114,6 +114,8 @@ class Pool:
     async def close(self) -> None:
         """Let what was accepted come to its end (deadlines hold), then let go."""
         self._closing = True
+        while self._idle:
+            self._idle.pop().close()
         while self._busy or self._queue:
             self._drained.clear()
             await self._drained.wait()
@@ -121,8 +123,6 @@ class Pool:
             task.cancel()
         # Those that ask the server to stop something are bounded, and worth waiting for.
         await asyncio.gather(*self._opening, *self._stopping, return_exceptions=True)
-        while self._idle:
-            self._idle.pop().close()
 
     # --- the life of a call -------------------------------------------------------------------
 
@@ -151,25 +151,31 @@ class Pool:
             self._busy.pop(call, None)
             if call.timer is not None:
                 call.timer.cancel()
+        self._put_back(wire, call.error if call is not None else None, error)
+        if call is not None:
+            self._settle(call, error)
+        if self._queue:
+            self._open_more()
+
+    def _put_back(self, wire: Wire, said: ServerError | None, broken: Exception | None) -> None:
+        """Give a connection whose call is over to the next one, or let go of it."""
         wire.heard_at = self._loop.time()
-        if call is not None and call.error is not None and call.error.sqlstate in _OUTDATED:
+        if said is not None and said.sqlstate in _OUTDATED:
             self._let_go_of_idle(wire.heard_at)
-            wire.close()
-        elif error is not None or wire.broken or wire.heard_at >= wire.good_until:
+            broken = said
+        if broken is not None or wire.broken or wire.heard_at >= wire.good_until:
             if wire in self._idle:
                 self._idle.remove(wire)
             wire.close()
         elif self._queue:
             self._start(wire, self._queue.popleft())
+        elif self._closing:
+            wire.close()
         else:
             self._idle.append(wire)
             # The last in is the first out: the one at the bottom may wait there for ever.
             if self._idle[0].good_until <= wire.heard_at:
                 self._idle.pop(0).close()
-        if call is not None:
-            self._settle(call, error)
-        if self._queue:
-            self._open_more()
 
     def _settle(self, call: Call, broken: Exception | None) -> None:
         error = call.error
