@@ -19,7 +19,7 @@ from authgate.store.postgres import PostgresStore
 from authgate.store.postgres_wire import Statement
 from tests.live import reserved_port
 from tests.postgres import new_schema, shared
-from tests.store.contract.samples import NOW, audit, begin, client
+from tests.store.contract.samples import DAY, NOW, audit, begin, client
 from tests.store.postgres_help import opened, policy
 
 
@@ -261,6 +261,14 @@ async def test_what_was_changed_is_not_remembered_though_nobody_heard_of_it(how:
                     found = await store.grant("grant-1")
         finally:
             await db.close()
+
+
+async def test_a_client_that_was_swept_is_not_remembered() -> None:
+    async with opened(shared().url) as store:
+        await store.register_client(client(), audit())
+        assert await store.client("client-1") is not None
+        assert (await store.sweep(NOW + 2 * DAY, access_ttl=60)).clients == 1
+        assert await store.client("client-1") is None
 
 
 # --- what an opening refuses ----------------------------------------------------------------------

@@ -64,4 +64,6 @@ class Sweep(Engine):
             given: dict[str, Any] = {"until": until, "now": now, "batch": batch - gone}
             row = await self._one(statement, given)
             gone += row[0] if row else 0
+        if gone:
+            self._clients.clear()
         return gone
