@@ -6,8 +6,8 @@ never `Settings`. `core` is what lies below HTTP, `home` the directory that the 
 `building` puts all of it into one table of routes, `application` is the ASGI callable with the life
 of the process. Beside the requests: `jobs` (by the time of `steady`), `services` (whom we need, and
 whether they answer), `live` (what may change meanwhile). `observing` decides who keeps metrics and
-traces, `watched` is what is put between the parts for them. Neighbours: `cli` calls `build` and
-serves what it returns.
+traces, `watched` is what is put between the parts for them, `gauges` what is looked at. Neighbours:
+`cli` calls `build` and serves what it returns.
 """
 
 from __future__ import annotations

@@ -8,15 +8,16 @@ from authgate.app import tool_scopes
 from authgate.app.application import Application, Beside
 from authgate.app.behind import Behind, behind
 from authgate.app.core import MCP_PATH, Core, build_core, now
+from authgate.app.gauges import looking
 from authgate.app.home import Home, home_of
 from authgate.app.issuing import Ground, Issuing, Job
 from authgate.app.jobs import Clock
 from authgate.app.live import Live
-from authgate.app.observing import watched_directory, watched_store, watching
 from authgate.app.rollout import applying, rollout_of
 from authgate.app.services import Services, looks_of
 from authgate.app.shared import SharedPath
 from authgate.app.throttling import throttles_of
+from authgate.app.watched import watched_directory, watched_store
 from authgate.app.webhooks import webhook_routes
 from authgate.endpoints import health, well_known
 from authgate.endpoints.health import Readiness
@@ -38,10 +39,38 @@ def build(
     below the public URL.
     """
     core = build_core(settings, mcp_path)
-    home = home_of(core)
+    ground = _ground(core, home_of(core))
+    live = Live(settings)
+    live.apply(applying(ground.rollout, settings))
+    live.apply(tool_scopes.applying(ground.tools, settings))
+    issuing = _issuing(ground)
+    guarded = behind(core) if inside is None else inside
+    services, clock = Services(looks_of(core, ground.home)), Clock(core)
+    readiness = Readiness(
+        core.store,
+        lambda: core.keys.readable,
+        lambda: {"clock": clock.said, **services.report()},
+    )
+    usage, throttles = ground.rollout.usage, ground.parts.throttles
+    looks: Job = partial(looking, core, throttles)
+    beside = Beside(
+        lazy=(guarded, *issuing.lazy, usage, throttles),
+        jobs=(
+            *(*issuing.jobs, live.watch, usage.keep),
+            *(services.keep, throttles.look, looks, clock.watch),
+        ),
+        live=live,
+        readiness=readiness,
+    )
+    return Application(core, ground.home, _table(ground, issuing, guarded, readiness), beside)
+
+
+def _ground(core: Core, home: Home) -> Ground:
+    """What both issuers stand on."""
+    settings = core.settings
     place = well_known.Place.of(settings.public)
     rollout = rollout_of(core, home)
-    ground = Ground(
+    return Ground(
         core,
         home,
         _parts(core, home),
@@ -51,44 +80,26 @@ def build(
         rollout,
         tool_scopes.rules_of(settings, rollout),
     )
-    live = Live(settings)
-    live.apply(applying(ground.rollout, settings))
-    live.apply(tool_scopes.applying(ground.tools, settings))
-    issuing = _issuing(ground)
-    services = Services(looks_of(core, home))
-    clock = Clock(core)
-    readiness = Readiness(
-        core.store,
-        lambda: core.keys.readable,
-        lambda: {"clock": clock.said, **services.report()},
-    )
-    guarded = behind(core) if inside is None else inside
-    gate = tool_scopes.gate(ground, guarded, issuing.guard.challenger)
+
+
+def _table(
+    ground: Ground, issuing: Issuing, guarded: Behind, readiness: Readiness
+) -> dict[str, App]:
+    """Every path there is, with what answers at it."""
+    settings, place = ground.core.settings, ground.place
     table: dict[str, App] = {
         **issuing.routes,
         **place.within(webhook_routes(ground.parts, settings.workos_webhook_secret)),
         place.prefix + "/healthz": health.endpoint(),
         place.prefix + "/readyz": health.readiness(readiness),
     }
-    mcp, server = place.prefix + mcp_path, Guarded(gate, issuing.guard)
-    table[mcp] = _beside(table.get(mcp), server, mcp)
-    usage = ground.rollout.usage
-    throttles = ground.parts.throttles
-    lazy = (guarded, *issuing.lazy, usage, throttles)
-    looks: Job = partial(watching, core, throttles)
-    jobs: tuple[Job, ...] = (
-        *issuing.jobs,
-        live.watch,
-        usage.keep,
-        services.keep,
-        throttles.look,
-        looks,
-        clock.watch,
-    )
-    return Application(core, home, table, Beside(lazy, jobs, live, readiness))
+    gate = tool_scopes.gate(ground, guarded, issuing.guard.challenger)
+    mcp, server = place.prefix + ground.core.mcp_path, Guarded(gate, issuing.guard)
+    table[mcp] = _at_path(table.get(mcp), server, mcp)
+    return table
 
 
-def _beside(there: App | None, server: App, path: str) -> App:
+def _at_path(there: App | None, server: App, path: str) -> App:
     """The server at its path, which it may have in common with the sign-in tools alone."""
     if there is None:
         return server

@@ -26,7 +26,7 @@ def throttles_of(core: Core) -> Throttles:
 
 
 def shared_of(core: Core) -> SharedLimits | None:
-    """The limit store of AUTHGATE_LIMITS_URL. Its keys are digests under a key of the vault's, which
+    """The limit store of AUTHGATE_LIMITS_URL. Its keys are digests under a key of the vault's that
     all nodes have; the newest alone, so nodes that disagree about that one count apart meanwhile.
     """
     url = core.settings.limits_url
