@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     ClauseElement,
@@ -79,26 +81,34 @@ def _compile(statement: ClauseElement, paramstyle: str) -> tuple[str, tuple[str,
     return " ".join(str(compiled).split()), tuple(names or ())
 
 
+def _by_tuple(insert: Callable[[Table], Any]) -> dict[str, ClauseElement]:
+    """The statements that take a tuple, with the dialect's own `insert`."""
+    return {
+        **statements.positional(insert),
+        **statements_social.positional(),
+        **statements_people.positional(insert),
+        **statements_rollout.positional(insert),
+        **statements_upkeep.positional(),
+    }
+
+
+def _by_name() -> dict[str, ClauseElement]:
+    """The statements that take a mapping."""
+    return {
+        **statements.named(),
+        **statements_social.named(),
+        **statements_people.named(),
+        **statements_rollout.named(),
+        **statements_sweep.named(),
+        **statements_upkeep.named(),
+    }
+
+
 def sqlite_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Every statement by name: its text for SQLite, and the names of its parameters."""
-    tuples = (
-        statements.positional(sqlite.insert),
-        statements_social.positional(),
-        statements_people.positional(sqlite.insert),
-        statements_rollout.positional(sqlite.insert),
-        statements_upkeep.positional(),
-    )
-    mappings = (
-        statements.named(),
-        statements_social.named(),
-        statements_people.named(),
-        statements_rollout.named(),
-        statements_sweep.named(),
-        statements_upkeep.named(),
-    )
     return {
-        **{n: _compile(s, "qmark") for group in tuples for n, s in group.items()},
-        **{n: _compile(s, "named") for group in mappings for n, s in group.items()},
+        **{n: _compile(s, "qmark") for n, s in _by_tuple(sqlite.insert).items()},
+        **{n: _compile(s, "named") for n, s in _by_name().items()},
     }
 
 
@@ -176,25 +186,15 @@ _SQLITE_ALONE = frozenset(
 
 def postgres_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Every statement by name: its text for PostgreSQL, and its parameters in their order."""
-    groups = (
-        statements.positional(postgresql.insert),
-        statements_social.positional(),
-        statements_people.positional(postgresql.insert),
-        statements_rollout.positional(postgresql.insert),
-        statements_upkeep.positional(),
-        statements.named(),
-        statements_social.named(),
-        statements_people.named(),
-        statements_rollout.named(),
-        statements_sweep.named(),
-        statements_upkeep.named(),
-        statements_joined.joined(),
-        statements_joined_many.joined(),
-        statements_joined_people.joined(),
-        # by the same names as above: the sweep of PostgreSQL instead
-        statements_joined_sweep.joined(),
-    )
-    known = {name: statement for group in groups for name, statement in group.items()}
+    known = {
+        **_by_tuple(postgresql.insert),
+        **_by_name(),
+        **statements_joined.joined(),
+        **statements_joined_many.joined(),
+        **statements_joined_people.joined(),
+        # By the same names as above: the sweep of PostgreSQL instead.
+        **statements_joined_sweep.joined(),
+    }
     return {n: _compile_for_postgres(s) for n, s in known.items() if n not in _SQLITE_ALONE}
 
 
