@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-DEADLINE = 15.0
+DEADLINE = 30.0  # a sign-in may wait 20 s for others of its account by design
 IDLE = 30.0  # seconds; nginx closes after 75
 RENEWING = 2.0
 
