@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +28,6 @@ def taken(pid: int) -> Taken:
             files += sum(1 for _ in Path(f"/proc/{each}/fd").iterdir())
             cpu += _cpu(each)
     return Taken(mib, files, cpu)
-
-
-def cpu_of(pids: Iterable[int]) -> float:
-    """CPU seconds of processes with their children, those that ended among them."""
-    return sum(taken(pid).cpu for pid in pids)
 
 
 def tree(pid: int) -> list[int]:

@@ -67,7 +67,7 @@ def test_a_fresh_machine_is_well(operator: Operator) -> None:
     assert "authgate people add" in said(done, "people")
 
 
-def test_the_limit_store(operator: Operator) -> None:
+def test_a_limit_store_that_does_not_count_is_told(operator: Operator) -> None:
     with Valkey() as valkey:
         settings(operator, AUTHGATE_LIMITS_URL=valkey.url)
         assert levels(operator.run("doctor", "--json"))["limits"] == "ok"

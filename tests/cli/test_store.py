@@ -48,7 +48,7 @@ def to_postgres(operator: Operator, schema: str, *more: str) -> Done:
     )
 
 
-def test_for_programs(lived: Operator) -> None:
+def test_a_copy_told_to_programs(lived: Operator) -> None:
     schema = postgres.new_schema()
     done = to_postgres(lived, schema, "--json")
     assert done.code == 0, done.err
@@ -65,7 +65,7 @@ def test_for_programs(lived: Operator) -> None:
     assert "not empty" in again.err
 
 
-def test_for_people(lived: Operator) -> None:
+def test_a_copy_told_to_people(lived: Operator) -> None:
     done = lived.run("store", "copy", "--to", "sqlite:elsewhere.db")
     assert done.code == 0, done.err
     for table in metadata.tables:
@@ -107,7 +107,9 @@ def test_an_address_in_a_file(lived: Operator) -> None:
     ],
     ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
 )
-def test_wrong_addresses(lived: Operator, arguments: tuple[str, ...], says: str) -> None:
+def test_a_wrong_address_is_wrong_usage(
+    lived: Operator, arguments: tuple[str, ...], says: str
+) -> None:
     done = lived.run("store", "copy", *arguments)
     assert (done.code, done.out) == (2, "")
     assert says in done.err

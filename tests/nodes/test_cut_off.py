@@ -42,7 +42,7 @@ async def revoked(line: Line, tokens: Tokens) -> None:
     assert (await line.wire.form("/oauth/revoke", form)).status == 200
 
 
-async def test_nothing_passes(fleet: Fleet) -> None:
+async def test_a_node_that_nothing_passes_to_refuses_and_heals(fleet: Fleet) -> None:
     """It refuses by the deadline, is not ready, serves documents, and heals by itself."""
     async with beside(fleet) as (node, between), minting(fleet) as mint:
         with lines(fleet, fleet.nodes[:3]) as at, lines(fleet, [node] * 3) as (call, say, ready):

@@ -39,7 +39,7 @@ async def at_once(made: list[Line], ask: Callable[[Line], Awaitable[Reply]]) -> 
     return replies
 
 
-async def test_one_code(fleet: Fleet) -> None:
+async def test_one_code_at_all_nodes_buys_once(fleet: Fleet) -> None:
     """One buys, and all others end it: a code that comes twice may be in a thief's hands."""
     made = await crowd(fleet)
     async with minting(fleet) as mint:

@@ -39,7 +39,7 @@ def test_plain_http_cookies_have_plain_names_and_are_still_http_only() -> None:
 def test_clearing_keeps_the_attributes_that_make_it_the_same_cookie() -> None:
     assert HTTPS.clear_session().startswith("__Host-authgate-session=; Max-Age=0; Path=/")
     assert "Secure" in HTTPS.clear_session()
-    assert HTTP.clear_browser().startswith("authgate-browser=; Max-Age=0; Path=/")
+    assert HTTP.clear_session().startswith("authgate-session=; Max-Age=0; Path=/")
 
 
 @pytest.mark.parametrize("value", ["a; Domain=evil", "x\r\nSet-Cookie: y=z", "short", A + "x"])

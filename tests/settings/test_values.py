@@ -339,14 +339,14 @@ def test_every_setting_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in GOOD.items() for v in values])
-def test_good(name: str, value: str) -> None:
-    loaded(**{name: value})
+def test_a_value_as_the_docs_write_it_is_taken(name: str, value: str) -> None:
+    loaded(**{name: value})  # raises `SettingsError` if it is not
 
 
 @pytest.mark.parametrize(
     ("name", "value", "remedy"), [(n, v, r) for n, values in BAD.items() for v, r in values]
 )
-def test_bad(name: str, value: str, remedy: str) -> None:
+def test_a_wrong_value_is_one_sentence_with_its_remedy(name: str, value: str, remedy: str) -> None:
     (told,) = problems(**{name: value})
     assert told.startswith((f"{name}: ", "SUPABASE_PUBLISHABLE_KEY: "))
     assert remedy in told
@@ -360,7 +360,8 @@ def test_http_beyond_loopback_by_decision() -> None:
 
 
 def test_a_supabase_project_with_our_own_people() -> None:
-    loaded(SUPABASE_URL="https://x.supabase.co", AUTHGATE_PASSWORDS="embedded")
+    settings = loaded(SUPABASE_URL="https://x.supabase.co", AUTHGATE_PASSWORDS="embedded")
+    assert settings.people_in == "embedded"
 
 
 @pytest.mark.parametrize(

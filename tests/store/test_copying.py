@@ -434,7 +434,9 @@ def test_no_store_at_all(empty: dict[Engine, Place], small: Place, tmp_path: Pat
     assert theirs.run("SELECT * FROM clients") == []
 
 
-def test_text_with_a_nul(empty: dict[Engine, Place], small: Place) -> None:
+def test_text_with_a_nul_is_left_out_on_demand_alone(
+    empty: dict[Engine, Place], small: Place
+) -> None:
     with closing(sqlite3.connect(small.path)) as db, db:
         rename = "UPDATE clients SET name = ? WHERE client_id IN ('Z', 'a')"
         db.execute(rename, (LEFTOVER,))

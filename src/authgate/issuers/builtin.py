@@ -24,9 +24,6 @@ from authgate.protocol.tokens import access_claims, check_claims
 from authgate.security.keys import KeyRing
 
 MAX_REMEMBERED = 4096  # about 1 KiB each
-REFRESH_COOLDOWN = (
-    1.0  # seconds; a stranger's made-up key names cost one read of the store a second
-)
 
 
 class BuiltinIssuer:

@@ -68,10 +68,6 @@ class Cookies:
         """A Set-Cookie value that forgets the session."""
         return self._set(self.session_name, "", 0)
 
-    def clear_browser(self) -> str:
-        """A Set-Cookie value that forgets the browser."""
-        return self._set(self.browser_name, "", 0)
-
     def read(self, header: str | None) -> Presented:
         """Our two cookies in a Cookie header."""
         return Presented(

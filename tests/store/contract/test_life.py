@@ -13,7 +13,7 @@ from tests.store.contract.engines import Engine
 from tests.store.contract.samples import audit, client, issue, redeem
 
 
-async def test_well(store: Store) -> None:
+async def test_a_store_that_is_well_says_so_by_raising_nothing(store: Store) -> None:
     await store.ping()
 
 
@@ -46,7 +46,9 @@ async def test_closed_twice_and_asked_after(engine: Engine) -> None:
             await asked
 
 
-async def test_opened_again(engine: Engine, store: Store) -> None:
+async def test_what_was_spent_stays_spent_when_it_is_opened_again(
+    engine: Engine, store: Store
+) -> None:
     await issue(store)
     assert await redeem(store) is Redemption.REDEEMED
     await store.close()

@@ -254,7 +254,7 @@ PREPARE: dict[str, Callable[[Store, str], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("race", sorted(RACERS))
-async def test_two_processes(engine: Engine, store: Store, race: str) -> None:
+async def test_two_processes_win_each_race_once(engine: Engine, store: Store, race: str) -> None:
     """Two workers take the same fifty at once: each is won exactly once, by either of them."""
     names = [str(i) for i in range(CROWD)]
     await store.open_request(request(kind="tool"))

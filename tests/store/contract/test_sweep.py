@@ -178,7 +178,7 @@ async def test_an_operators_client_stays(store: Store) -> None:
     assert await sweep(store, NOW + 900 * DAY) == Swept()
 
 
-async def test_in_batches(store: Store) -> None:
+async def test_no_sweep_removes_more_than_a_batch_of_anything(store: Store) -> None:
     for i in range(5):
         await store.register_client(client(f"client-{i}"), audit())
         await begin(store, str(i), expires_at=NOW + DAY)
