@@ -12,7 +12,7 @@ Two engines keep the same promises. Read in this order:
   `sqlite_reader` ask, `sqlite_steps` and its neighbours know what.
 - `postgres`: the engine for many nodes. From the wire up: `postgres_wire` (one connection),
   `postgres_pool` (all of a process), `postgres_schema` (connecting, and the schema at the start),
-  `postgres_reader` (what is remembered for a second), `postgres_engine` (the ways to ask); then
+  `postgres_memory` (what is remembered for a second), `postgres_engine` (the ways to ask); then
   the steps by subject, as on SQLite: `postgres_steps` first.
 - `copying`: a whole store moved from one engine to the other, by a command and never by a server.
 

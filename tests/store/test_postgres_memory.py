@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from authgate.store import postgres_reader
-from authgate.store.postgres_reader import Memory
+from authgate.store import postgres_memory
+from authgate.store.postgres_memory import Memory
 from authgate.store.postgres_wire import Result
 
 
@@ -28,7 +28,7 @@ class Slow:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
-    monkeypatch.setattr(postgres_reader, "_SECOND", 0.05)
+    monkeypatch.setattr(postgres_memory, "_SECOND", 0.05)
     return Slow()
 
 
