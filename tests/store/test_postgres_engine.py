@@ -180,6 +180,7 @@ async def test_a_server_that_turned_read_only_is_not_ready_and_says_so(cluster: 
     ("change", "said"),
     [
         ((r"/authgate$", "/nowhere"), "has no database of that name"),
+        ((r"$", "?sslmode=require"), "offers no TLS, which sslmode asks for"),
         (("authgate@", "nobody:s3cret@"), "does not know the user"),
         (("127.0.0.1", "nowhere.invalid"), "cannot be found by that name"),
     ],
@@ -216,7 +217,8 @@ async def test_a_wrong_password_is_not_repeated() -> None:
             if said:
                 break
             await asyncio.sleep(0.1)
-        assert "refuses the password" in said
+        assert "refuses the user or the password; check AUTHGATE_DATABASE_URL" in said
+        assert "server is up" not in said
         assert "wr0ng" not in said
         async with opened(own.url.replace("authgate@", "authgate:right@")) as store:
             await store.ping()

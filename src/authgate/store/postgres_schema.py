@@ -47,17 +47,32 @@ _NOTICED = {
 
 # What libpq says of a connection that did not come about, and how we say it.
 _REASONS = (
-    (r"password authentication failed|no password supplied|SCRAM", "refuses the password"),
+    (
+        r"password authentication failed|no password supplied|SCRAM",
+        "refuses the user or the password",
+    ),
     (r'role ".*" does not exist', "does not know the user"),
     (r'database ".*" does not exist', "has no database of that name"),
     (r"session is read-only|is in hot standby", "is read-only (a standby, perhaps)"),
     (r"too many (clients|connections)|connection slots", "has no connection left to give"),
     (r"starting up|shutting down|recovery mode", "is starting or stopping"),
     (r"no pg_hba.conf entry", "does not let this host and user in (pg_hba.conf)"),
+    (
+        r"root certificate file",
+        "was not asked, for want of the file of authorities: see sslrootcert",
+    ),
+    (r"certificate verify failed", "has a certificate of no authority that sslrootcert names"),
+    (
+        r"does not match host name",
+        "has a certificate for another name, which sslmode does not take",
+    ),
+    (r"does not support SSL", "offers no TLS, which sslmode asks for"),
     (r"certificate|SSL|TLS", "cannot be reached over TLS as sslmode asks"),
     (r"could not translate|Name or service|resolve", "cannot be found by that name"),
     (r"timeout|timed out", "does not answer"),
 )
+# Of these the URL is wrong, or the server is not up: nobody can tell which from here.
+_PERHAPS_DOWN = ("cannot be reached", "does not answer", "is starting or stopping")
 
 
 class Place:
@@ -146,9 +161,9 @@ class Place:
         reason = next(
             (ours for theirs, ours in _REASONS if re.search(theirs, said)), "cannot be reached"
         )
+        up = " and that the server is up" if reason in _PERHAPS_DOWN else ""
         return StoreUnavailable(
-            f"PostgreSQL at {self.named()} {reason}; check AUTHGATE_DATABASE_URL and that "
-            "the server is up"
+            f"PostgreSQL at {self.named()} {reason}; check AUTHGATE_DATABASE_URL{up}"
         )
 
 
@@ -252,8 +267,9 @@ def _allowed(place: Place) -> Iterator[None]:
         schema = place.policy.schema
         raise StoreUnavailable(
             f"the user of AUTHGATE_DATABASE_URL may not make the schema {schema} or its tables in "
-            f"{place.named()}; run there, as its owner: CREATE SCHEMA {schema} AUTHORIZATION … "
-            "with that user's name"
+            f"{place.named()}; run there, as its owner, with that user's name: CREATE SCHEMA "
+            f"{schema} AUTHORIZATION …; or if it is there: GRANT USAGE, CREATE ON SCHEMA {schema} "
+            "TO …"
         ) from None
 
 
