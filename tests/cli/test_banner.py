@@ -20,7 +20,7 @@ def said(tmp_path: Path, people: int = 1, workers: int = 1, **given: str) -> str
             patch.setenv(name, value)
         core = build_core(load(tmp_path / "no.env"))
     core.passwords.close()
-    return banner(core, people, workers, colour=False)
+    return banner(core, people, workers, at="127.0.0.1:8000", colour=False)
 
 
 def test_our_own_people(tmp_path: Path) -> None:
@@ -29,6 +29,7 @@ def test_our_own_people(tmp_path: Path) -> None:
     assert "authgate people add" in text
     assert "Supabase" not in text
     assert "Note" not in said(tmp_path)
+    assert "listens at   127.0.0.1:8000\n" in text
 
 
 def test_a_projects_people(tmp_path: Path) -> None:

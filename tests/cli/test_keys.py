@@ -35,6 +35,13 @@ def test_the_first_key_signs(operator: Operator) -> None:
     assert (key["algorithm"], key["state"], key["retires_at"]) == ("ES256", "signing", None)
 
 
+def test_what_the_next_command_takes_stays_whole(operator: Operator) -> None:
+    (key,) = operator.run("keys", "list", "--json").json
+    row = next(line for line in operator.run("keys", "list").out.splitlines() if key["kid"] in line)
+    assert "ES256" in row
+    assert "signing" in row
+
+
 def test_rotating_publishes_first(operator: Operator) -> None:
     new = operator.run("keys", "rotate", "--json").json
     assert new["state"] == "next"

@@ -45,6 +45,18 @@ def test_help_has_an_example(operator: Operator, command: tuple[str, ...]) -> No
     assert operator.run(*command, "-h").out == done.out
 
 
+def test_ctrl_c_while_the_command_is_imported_is_no_stack_trace(tmp_path: Path) -> None:
+    # typer is among the first that is imported: in its place comes what Ctrl+C raises there.
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from authgate.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_the_groups_name_their_commands(operator: Operator) -> None:
     assert operator.run("--version").out == f"authgate {__version__}\n"
     whole = operator.run("--help").out

@@ -9,6 +9,26 @@ Exit codes, the same everywhere: 0 done; 1 refused, not found or not possible no
 line or the settings are wrong, and nothing was done.
 """
 
-from authgate.cli.tree import main, serve_main
+from __future__ import annotations
 
 __all__ = ["main", "serve_main"]
+
+
+def main() -> None:
+    """Run the `authgate` command."""
+    _run("main")
+
+
+def serve_main() -> None:
+    """Run `authgate serve` for `python -m authgate.server`."""
+    _run("serve_main")
+
+
+def _run(name: str) -> None:
+    """Typer answers Ctrl+C while a command runs; here it is while all of it is being imported."""
+    try:
+        from authgate.cli import tree
+
+        getattr(tree, name)()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

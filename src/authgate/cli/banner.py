@@ -164,8 +164,8 @@ def _rollout(settings: Settings) -> str:
     return mode.value if mode is Mode.REQUIRED else f"{mode.value}: {_PASSES[mode]}"
 
 
-def banner(core: Core, people: int, workers: int, *, colour: bool) -> str:
-    """The whole text, ready to print."""
+def banner(core: Core, people: int, workers: int, *, at: str, colour: bool) -> str:
+    """The whole text, ready to print; `at` is the address that is listened on."""
 
     def strong(text: str) -> str:
         return f"\x1b[1m{text}\x1b[0m" if colour else text
@@ -173,6 +173,7 @@ def banner(core: Core, people: int, workers: int, *, colour: bool) -> str:
     facts = [
         ("public URL", core.settings.public),
         ("MCP URL", core.policy.default_resource),
+        ("listens at", at),
         ("store", core.settings.store_name),
         ("rollout", _rollout(core.settings)),
         ("workers", str(workers)),

@@ -127,15 +127,22 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table for people. Cells are plain text: what strangers registered is never markup."""
+    """A table for people. Cells are plain text: what strangers registered is never markup.
+
+    The first column is what the next command takes: it stays whole, to be copied. Only a terminal
+    has a width; into a file or a pipe each row is one line, for whoever searches there.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, console.measure(table).maximum)
+    console.print(table)

@@ -79,7 +79,7 @@ def run(host: str, port: int, workers: int, env_file: Path | None) -> None:
             settings = load_settings(env_file, port=port)
         log.configure(settings.log_level)
         _raise_file_limit()
-        _prepare(settings, workers)
+        _prepare(settings, workers, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         config = _config(partial(application, env_file, port), workers, settings.drain)
         with scraped(settings.metrics_bind, workers, port):
             _serve(config, listener, settings.drain_delay)
@@ -115,7 +115,7 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def _prepare(settings: Settings, workers: int) -> None:
+def _prepare(settings: Settings, workers: int, at: str) -> None:
     """Make or migrate the store and its first key once, before any worker; say where we are."""
 
     async def prepare() -> None:
@@ -125,7 +125,7 @@ def _prepare(settings: Settings, workers: int) -> None:
             people = len(await core.store.accounts())
         finally:
             await core.close()
-        text = banner(core, people, workers, colour=sys.stderr.isatty())
+        text = banner(core, people, workers, at=at, colour=sys.stderr.isatty())
         with contextlib.suppress(OSError):  # a log on a full disk keeps nobody from coming back
             typer.echo(text, err=True)
 
