@@ -116,6 +116,7 @@ def sqlite_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
 _SCHEMA = "schema_of_authgate"
 # `INSERT ... SELECT` gives parameters no type of their own, so all of them carry it. Dollar numbers
 # because the protocol has them: nothing is rewritten at run time, and a name used twice goes once.
+# SQLAlchemy gives its dialects no types.
 _postgres = psycopg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 

@@ -14,8 +14,8 @@ from functools import partial
 
 from authgate.store import postgres_sql, rows
 from authgate.store.contract import StoreUnavailable
-from authgate.store.postgres_pool import Pool, PostgresPolicy
 from authgate.store.postgres_memory import Memory
+from authgate.store.postgres_pool import Pool, PostgresPolicy
 from authgate.store.postgres_schema import Place, pending, prepare
 from authgate.store.postgres_wire import Given, Result, Row, Statement
 
