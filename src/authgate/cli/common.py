@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 REFUSED = 1  # the operation was refused, its object not found, or it is not possible now
 USAGE = 2  # the command line or the settings are wrong; Typer's own code for usage
 
+_NO_END = 10_000  # columns of what has no width: no row is longer
+
 T = TypeVar("T")
 
 
@@ -144,5 +146,5 @@ def print_table(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_row(*(Text(cell) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, console.measure(table).maximum)
+        console.width = _NO_END
     console.print(table)
