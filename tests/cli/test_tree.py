@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from authgate import __version__
 from authgate.store.migrations import HEAD
+from tests import postgres
 from tests.cli.conftest import Operator
 
 COMMANDS = [
@@ -139,6 +141,21 @@ def test_a_store_that_cannot_be(operator: Operator) -> None:
     assert (done.code, done.out) == (1, "")
     assert done.err.count("\n") == 1
     assert "AUTHGATE_DATA_DIR" in done.err
+
+
+def test_a_database_in_trouble_is_no_folder_in_trouble(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = postgres.new_schema()
+    monkeypatch.setenv("AUTHGATE_DATABASE_URL", postgres.shared().url)
+    monkeypatch.setenv("AUTHGATE_DATABASE_SCHEMA", schema)
+    assert operator.run("migrate").code == 0
+    with psycopg.connect(postgres.shared().url) as held:
+        held.execute(f"LOCK TABLE {schema}.accounts".encode())
+        done = operator.run("people", "list")
+    assert done.code == 1
+    assert "AUTHGATE_DATABASE_URL" in done.err
+    assert "AUTHGATE_DATA_DIR" not in done.err
 
 
 def test_a_newer_store_is_left_alone(operator: Operator) -> None:

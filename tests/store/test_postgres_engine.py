@@ -238,6 +238,8 @@ async def test_another_isolation_is_refused_with_its_remedy(cluster: Cluster) ->
     store = PostgresStore(policy(cluster.url.replace("authgate@", "strict@")))
     with pytest.raises(StoreUnavailable) as refused:
         await store.open()
+    with pytest.raises(StoreUnavailable, match="read committed"):
+        await store.pending()
     remedy = str(refused.value).partition("ALTER ROLE")
     cluster.run("".join(remedy[1:]))
     await store.open()

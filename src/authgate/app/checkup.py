@@ -81,7 +81,7 @@ async def _opened(core: Core) -> AsyncIterator[Finding]:
         await core.store.open()
         await core.store.ping()
     except (StoreTooNew, StoreUnavailable) as error:
-        fix = "Check AUTHGATE_DATA_DIR (its disk and permissions)."
+        fix = core.settings.store_advice
         newer = isinstance(error, StoreTooNew) or "AUTHGATE_DATABASE_URL" in str(error)
         yield Finding("store", "problem", sentence(str(error)), "" if newer else fix)
         return

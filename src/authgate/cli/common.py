@@ -59,7 +59,7 @@ def with_core(env_file: Path | None, work: Callable[[Core], Awaitable[T]]) -> T:
     mend the keys, while the signing key cannot be unsealed.
     """
     settings = load_settings(env_file)
-    return run_or_fail(lambda: _opened(settings, work))
+    return run_or_fail(lambda: _opened(settings, work), settings)
 
 
 async def _opened(settings: Settings, work: Callable[[Core], Awaitable[T]]) -> T:
@@ -73,7 +73,7 @@ async def _opened(settings: Settings, work: Callable[[Core], Awaitable[T]]) -> T
         await core.close()
 
 
-def run_or_fail(work: Callable[[], Awaitable[T]]) -> T:
+def run_or_fail(work: Callable[[], Awaitable[T]], settings: Settings) -> T:
     """Run a coroutine; the troubles that parts name in plain sentences end the command."""
     from authgate.directories.passwords import Busy
     from authgate.directories.people import PeopleError
@@ -93,9 +93,8 @@ def run_or_fail(work: Callable[[], Awaitable[T]]) -> T:
         fail(_sentence(str(error)))
     except StoreUnavailable as error:
         said = _sentence(str(error))
-        # What is said of PostgreSQL names its own setting.
-        mend = " Check AUTHGATE_DATA_DIR (its disk and permissions)."
-        fail(said if "AUTHGATE_DATABASE_URL" in said else said + mend)
+        # Some of what is said of PostgreSQL names its setting itself.
+        fail(said if "AUTHGATE_DATABASE_URL" in said else f"{said} {settings.store_advice}")
     except Busy:
         fail("This machine is too busy to hash a password now; try again.")
 

@@ -57,7 +57,7 @@ def _check(as_json: bool, env_file: Path | None, head: str) -> None:
 
         return await store_of(settings).pending()
 
-    pending = run_or_fail(look)
+    pending = run_or_fail(look, settings)
     name = settings.store_name
     if as_json:
         print_json({"store": name, "revision": head, "pending": list(pending)})

@@ -129,7 +129,7 @@ def _prepare(settings: Settings, workers: int, at: str) -> None:
         with contextlib.suppress(OSError):  # a log on a full disk keeps nobody from coming back
             typer.echo(text, err=True)
 
-    run_or_fail(prepare)
+    run_or_fail(prepare, settings)
 
 
 def _config(factory: partial[Application], workers: int, drain: int) -> Config:

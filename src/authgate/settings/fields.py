@@ -254,6 +254,13 @@ class Settings(SupabaseSettings, WorkOSSettings, GatewaySettings):
         return None if not url or url.startswith("sqlite:") else url
 
     @property
+    def store_advice(self) -> str:
+        """What to look at when the store is in trouble."""
+        if self.postgres_url is not None:
+            return "Check AUTHGATE_DATABASE_URL and the database that it names."
+        return "Check AUTHGATE_DATA_DIR (its disk and permissions)."
+
+    @property
     def store_name(self) -> str:
         """Where everything is kept, for people: the SQLite file, or PostgreSQL without secrets."""
         url = self.postgres_url

@@ -184,8 +184,12 @@ def prepare(place: Place) -> None:
 
 
 def pending(place: Place) -> tuple[str, ...]:
-    """The revisions that `prepare` would run, oldest first; nothing is made or changed."""
+    """The revisions that `prepare` would run, oldest first; nothing is made or changed.
+
+    A database that `prepare` would refuse is refused here too.
+    """
     with place.connected() as db:
+        _check(db, place)
         revision = _revision(db, place)
         return () if is_ready(revision) else steps_from(revision)
 
