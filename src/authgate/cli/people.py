@@ -25,9 +25,6 @@ commands = typer.Typer(
     help="Add, list, disable, enable and remove people; set passwords, end connections, link.",
     no_args_is_help=True,
 )
-commands.command("disconnect")(people_ties.disconnect)
-commands.command("link")(people_ties.link)
-commands.command("unlink")(people_ties.unlink)
 
 Email = Annotated[
     str, typer.Argument(metavar="EMAIL", help="The person's e-mail address.", show_default=False)
@@ -245,3 +242,9 @@ def _tell(done: str, person: Account, *, as_json: bool) -> None:
         print_json(_facts(person))
     else:
         typer.echo(f"{done} {person.email} ({person.sub}).")
+
+
+# Last, as `--help` lists them in this order.
+commands.command("disconnect")(people_ties.disconnect)
+commands.command("link")(people_ties.link)
+commands.command("unlink")(people_ties.unlink)
