@@ -12,7 +12,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 T ?=
 ARGS ?=
-# Most of the whole suite's time is waiting for servers, so it runs a little wider than two cores.
+# Most of the whole suite's time is waiting for servers, so it runs a little wider than two cores. In
+# the order of its rooms: by the number of their tests, the longest stories would come last, alone.
 PROCESSES ?= 3
 
 VENV := .venv
@@ -69,7 +70,7 @@ serve: $(VENV)/base.stamp ## run the server on this machine (ARGS="--port 9000")
 
 .PHONY: test
 test: $(VENV)/dev.stamp browser services node-clients ## install what the tests need and run them (T=tests/protocol)
-	@$(RUN)/python -m pytest $(if $(T),,-n $(PROCESSES) --dist loadfile) $(ARGS) $(T)
+	@$(RUN)/python -m pytest $(if $(T),,-n $(PROCESSES) --dist loadfile --no-loadscope-reorder) $(ARGS) $(T)
 
 .PHONY: check
 check: $(VENV)/dev.stamp ## format, lint, types, the direction of imports
