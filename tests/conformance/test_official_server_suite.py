@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -127,7 +128,8 @@ async def judged(url: str, revision: str, folder: Path) -> dict[str, list[tuple[
     said = (await asyncio.wait_for(suite.communicate(), 90))[0].decode()
     found = {}
     for report in folder.glob("*/checks.json"):
-        scenario = report.parent.name.removeprefix("server-").rpartition("-202")[0]
+        # Behind the name stands a moment, down to milliseconds that may look like a year.
+        scenario = re.split(r"-\d{4}-\d\d-\d\dT", report.parent.name.removeprefix("server-"))[0]
         checks = json.loads(report.read_text())
         ended = [(check["id"], check["status"]) for check in checks]
         found[scenario] = [check for check in ended if check[1] != "INFO"]

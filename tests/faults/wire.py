@@ -80,6 +80,9 @@ class Wire:
             self.drop()
             lost = "refused" if isinstance(error, ConnectionRefusedError) else "cut"
             return Reply(lost=lost, took=time.monotonic() - began)
+        except BaseException:
+            self.drop()  # who went away leaves half an answer on it, which is nobody else's
+            raise
         if answered.get("connection") == "close":
             self.drop()
         return Reply(status, answered, content, took=time.monotonic() - began)

@@ -113,7 +113,8 @@ async def test_restarted_in_mid_load(fleet: PlainFleet, how: Stop, down: float) 
         await visitor.close()
     assert_refused_clearly(verdict)
     if down:
-        assert set(verdict.during("refresh")) == {503}
+        # Those that PostgreSQL still answers while it stops are answered.
+        assert {503} <= set(verdict.during("refresh")) <= {200, 503}
         assert set(verdict.during("call")) <= {200, 503}
         assert verdict.slowest("refresh") < DEADLINE + ASIDE
 
