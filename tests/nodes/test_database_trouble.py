@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import time
@@ -54,7 +53,7 @@ def fleet() -> Iterator[Fleet]:
                 assert "Traceback" not in node.logs()
                 assert "n0t-in-a-log" not in node.logs()
                 errors = [line for line in node.logs().splitlines() if '"level": "error"' in line]
-                assert {json.loads(line)["event"] for line in errors} <= {"store.unavailable"}
+                assert not [line for line in errors if '"store.unavailable"' not in line]
 
 
 class PlainFleet(Fleet):

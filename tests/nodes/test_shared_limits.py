@@ -96,7 +96,22 @@ def _statuses(replies: list[Reply]) -> Counter[int]:
 
 
 async def test_one_limit_of_registrations(valkey: Valkey, fleet: Fleet) -> None:
-    """All at once, at every node by itself: what is let through is what one node would let."""
+    """Ten at once at each of two nodes: what is let through is what one node would let.
+
+    To a machine that stalls for a quarter of a second the limit store looks lost, and each node
+    counts for itself, as it should: then they are asked again, from nothing.
+    """
+    for _ in range(3):
+        with valkey.client() as client:
+            client.flushall()  # the tests before this one registered too
+        found, is_lost = await _registrations(fleet)
+        if not is_lost:
+            break
+    assert found == {201: REGISTRATIONS, 429: 80 - REGISTRATIONS}
+
+
+async def _registrations(fleet: Fleet) -> tuple[Counter[int], bool]:
+    """How eighty registrations at two new nodes ended, and whether a node lost the limit store."""
     env = {"AUTHGATE_LIMIT_REGISTRATION": f"{REGISTRATIONS}/minute"}
     added = await asyncio.to_thread(fleet.add_nodes, 2, env)
     document = {"redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "none"}
@@ -106,8 +121,8 @@ async def test_one_limit_of_registrations(valkey: Valkey, fleet: Fleet) -> None:
                 await asyncio.gather(*(one.wire.json("/oauth/register", document) for one in at))
                 for _ in range(4)
             ]
-        found = _statuses([reply for replies in rounds for reply in replies])
-        assert found == {201: REGISTRATIONS, 429: 80 - REGISTRATIONS}
+        is_lost = any("limits.store_lost" in node.logs() for node in added)
+        return _statuses([reply for replies in rounds for reply in replies]), is_lost
     finally:
         for node in added:
             await asyncio.to_thread(fleet.drop, node)

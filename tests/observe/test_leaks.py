@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 
 import httpx2
@@ -38,6 +40,11 @@ async def test_the_log_of_a_whole_story(project: SupabaseStandin) -> None:
     with beside(project, LOG_LEVEL="DEBUG") as server:
         story = Story(server.url)
         await story.tell()
+        # The line of a request is written after its answer has gone.
+        ends = time.monotonic() + 5
+        while server.logs().count('"request.done"') < len(story.answers):
+            assert time.monotonic() < ends, server.logs()
+            await asyncio.sleep(0.05)
         lines = [json.loads(line) for line in server.logs().splitlines() if line.startswith("{")]
         assert not story.leaked(server.logs())
     assert project.gate.secret not in server.logs()
