@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from authgate.web.mcp_app import LazyMcpApp
 from authgate.web.request import Message, Receive, Scope, Send
@@ -160,3 +161,21 @@ async def test_other_methods_do_not_wake_it() -> None:
     for method in ("GET", "DELETE", "PUT", "HEAD"):
         heard = await ask(app, scope_of(method))
         assert (heard.status, heard.header("allow")) == (405, "POST, OPTIONS")
+
+
+async def test_a_caller_who_hangs_up_in_the_middle_of_a_request_is_no_fault() -> None:
+    """Nobody is there to be answered, and nothing is to be mended."""
+
+    class Reading(StandIn):
+        async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await Request(dict(scope), receive).body()
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        pytest.fail(f"answered with {message}")
+
+    app = LazyMcpApp(Reading)
+    await app(scope_of(), receive, send)
+    await app.close()

@@ -82,6 +82,8 @@ class LazyMcpApp:
             manager = await self._manager()
             await manager.handle_request(scope, receive, sending)
         except Exception as trouble:  # the last line: nothing of ours or the SDK's gets outside
+            if _caller_left(trouble):
+                return
             answer = unforeseen("mcp.failed", scope, trouble)
             if sending.started:
                 raise  # half an answer is out: only closing the connection tells the client so
@@ -134,6 +136,13 @@ class LazyMcpApp:
             ready.cancel()  # for who still waits at shutdown; nothing happens to one that is done
             if self._ready is ready:
                 self._ready = self._task = None  # the next request tries again
+
+
+def _caller_left(trouble: Exception) -> bool:
+    """Whether the SDK was reading a request whose caller hung up: no bug, and nobody to answer."""
+    from starlette.requests import ClientDisconnect  # the SDK has imported it by then
+
+    return isinstance(trouble, ClientDisconnect)
 
 
 class _Watched:
