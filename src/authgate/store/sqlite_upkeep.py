@@ -9,13 +9,11 @@ from __future__ import annotations
 from sqlite3 import Cursor
 
 from authgate.protocol.records import Account, AuditEvent, Session
-from authgate.store import rows
+from authgate.store import retention, rows
 from authgate.store import sqlite_sql as sql
 from authgate.store.sqlite_steps import record, send_away
 
-_TEN_MINUTES = 600
-_HOUR = 3_600
-_DAY = 24 * _HOUR
+_DAY = 86_400
 
 # --- sessions ---------------------------------------------------------------------------------
 
@@ -100,30 +98,33 @@ def remove_account(db: Cursor, sub: str, now: int, audit: AuditEvent) -> bool:
 def sweep_requests(db: Cursor, now: int, batch: int) -> int:
     db.execute(sql.SWEEP_FACTORS, {"now": now, "batch": batch})
     # Anybody may open them, so they are kept just long enough to tell a latecomer what happened.
-    given = {"until": now - _TEN_MINUTES, "batch": batch}
+    given = {"until": now - retention.REQUEST, "batch": batch}
     return db.execute(sql.SWEEP_REQUESTS, given).rowcount
 
 
 def sweep_transactions(db: Cursor, now: int, batch: int) -> int:
-    given = {"until": now - _TEN_MINUTES, "batch": batch}
+    given = {"until": now - retention.REQUEST, "batch": batch}
     return db.execute(sql.SWEEP_TRANSACTIONS, given).rowcount
 
 
 def sweep_sessions(db: Cursor, now: int, batch: int) -> int:
-    return db.execute(sql.SWEEP_SESSIONS, {"until": now - _HOUR, "batch": batch}).rowcount
+    return db.execute(
+        sql.SWEEP_SESSIONS, {"until": now - retention.SESSION, "batch": batch}
+    ).rowcount
 
 
 def sweep_kept_sessions(db: Cursor, now: int, batch: int) -> int:
-    given = {"until": now - 90 * _DAY, "now": now, "batch": batch}
+    given = {"until": now - retention.KEPT_SESSION, "now": now, "batch": batch}
     return db.execute(sql.SWEEP_KEPT_SESSIONS, given).rowcount
 
 
 def sweep_events(db: Cursor, now: int, batch: int) -> int:
-    return db.execute(sql.SWEEP_EVENTS, {"until": now - 7 * _DAY, "batch": batch}).rowcount
+    return db.execute(sql.SWEEP_EVENTS, {"until": now - retention.EVENT, "batch": batch}).rowcount
 
 
 def sweep_usage(db: Cursor, now: int, batch: int) -> int:
-    return db.execute(sql.SWEEP_USAGE, {"until": now // _DAY - 90, "batch": batch}).rowcount
+    given = {"until": now // _DAY - retention.USAGE_DAYS, "batch": batch}
+    return db.execute(sql.SWEEP_USAGE, given).rowcount
 
 
 def sweep_audit(db: Cursor, now: int, days: int, batch: int) -> int:
@@ -133,23 +134,23 @@ def sweep_audit(db: Cursor, now: int, days: int, batch: int) -> int:
 
 
 def sweep_codes(db: Cursor, now: int, batch: int) -> int:
-    given = {"until": now - _HOUR, "batch": batch}
+    given = {"until": now - retention.UNSPENT_CODE, "batch": batch}
     swept = db.execute(sql.SWEEP_UNSPENT_CODES, given).rowcount
-    given = {"until": now - 30 * _DAY, "batch": batch - swept}
+    given = {"until": now - retention.REDEEMED_CODE, "batch": batch - swept}
     return swept + db.execute(sql.SWEEP_REDEEMED_CODES, given).rowcount
 
 
 def sweep_grants(db: Cursor, now: int, access_ttl: int, batch: int) -> tuple[int, int]:
     """Refresh tokens first: a grant goes when none of its (perhaps thousands of) tokens is left."""
-    given = {"before": now - 30 * _DAY - access_ttl, "batch": batch}
+    given = {"before": now - retention.ENDED_GRANT - access_ttl, "batch": batch}
     tokens = db.execute(sql.SWEEP_REFRESH_TOKENS, given).rowcount
     return tokens, db.execute(sql.SWEEP_GRANTS, given).rowcount
 
 
 def sweep_clients(db: Cursor, now: int, batch: int) -> int:
-    given = {"until": now - _DAY, "now": now, "batch": batch}
+    given = {"until": now - retention.UNUSED_CLIENT, "now": now, "batch": batch}
     gone = db.execute(sql.SWEEP_UNUSED_CLIENTS, given).fetchall()
-    given = {"until": now - 90 * _DAY, "now": now, "batch": batch - len(gone)}
+    given = {"until": now - retention.USED_CLIENT, "now": now, "batch": batch - len(gone)}
     gone += db.execute(sql.SWEEP_USED_CLIENTS, given).fetchall()
     db.executemany(sql.DELETE_CONSENTS_OF_CLIENT, gone)
     return len(gone)
